@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// Check compares everything the engine and its Order know twice: slots,
+// bitmaps, trees, wheel, lists and counters. It returns the first disagreement.
+// It is for tests, after every one, and takes time proportional to the queue.
+func (q *Queue) Check() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed != nil {
+		return nil
+	}
+	pages := q.ascending()
+	var found queue.Stats
+	nodes := 0
+	for _, p := range pages {
+		n, err := q.checkPage(p, &found)
+		if err != nil {
+			return fmt.Errorf("page %d: %w", p.First, err)
+		}
+		nodes += n
+	}
+	if err := q.checkCounters(&found); err != nil {
+		return err
+	}
+	if nodes != q.wheel.Len() {
+		return fmt.Errorf("%d messages have a deadline, the wheel has %d", nodes, q.wheel.Len())
+	}
+	if err := q.wheel.Check(); err != nil {
+		return err
+	}
+	if at, ok := q.wheel.Next(); ok && at < q.armedAt && q.armedAt == never {
+		return fmt.Errorf("a deadline at %d and no timer", at)
+	}
+	aged := 0
+	if q.ages != nil {
+		aged = q.ages.Len()
+	}
+	for _, p := range pages {
+		if p.minSent != never {
+			aged--
+		}
+	}
+	if aged != 0 {
+		return fmt.Errorf("%d pages too many in the age tree", aged)
+	}
+	if found.Visible > 0 && q.waiters.head != nil && q.stats.InFlight < queue.MaxInFlight && q.kind == queue.Standard {
+		return fmt.Errorf("%d messages are visible while %d receivers wait", found.Visible, q.waiters.n)
+	}
+	return q.order.Check(pages)
+}
+
+func (q *Queue) checkPage(p *Page, found *queue.Stats) (nodes int, err error) {
+	live := 0
+	p.all(func(i int, s *slot) {
+		live++
+		switch s.state {
+		case queue.Pending:
+			found.Pending++
+		case queue.Delayed:
+			found.Delayed++
+		case queue.Visible:
+			found.Visible++
+		case queue.InFlight:
+			found.InFlight++
+		}
+		if s.node != 0 {
+			nodes++
+			if q.wheel.Value(s.node) != p.Seq(i) {
+				err = fmt.Errorf("message %d has a deadline that belongs to %d", p.Seq(i), q.wheel.Value(s.node))
+			}
+		}
+		mustHave := s.state == queue.Delayed || s.state == queue.InFlight && s.flags&isMoving == 0
+		if mustHave && s.node == 0 || s.state == queue.Visible && s.node != 0 {
+			err = fmt.Errorf("message %d is %v, deadline %d", p.Seq(i), s.state, s.node)
+		}
+		if p.inFlight.Has(i) != (s.state == queue.InFlight) {
+			err = fmt.Errorf("message %d is %v, the bitmap says otherwise", p.Seq(i), s.state)
+		}
+		if s.sentAt < p.minSent && s.flags&isMoving == 0 {
+			err = fmt.Errorf("message %d is older than its page", p.Seq(i))
+		}
+	})
+	switch {
+	case err != nil:
+	case live != p.live:
+		err = fmt.Errorf("%d messages, counted as %d", live, p.live)
+	case live == 0 && p != q.tail:
+		err = fmt.Errorf("empty, and not freed")
+	case !p.inFlight.Empty() && !p.inFlightListed:
+		err = fmt.Errorf("has messages in flight and is not in the tree of such pages")
+	}
+	if p.inFlightListed {
+		if _, ok := q.inFlight.Get(p); !ok {
+			err = fmt.Errorf("is not in the tree of pages with messages in flight")
+		}
+	}
+	return nodes, err
+}
+
+func (q *Queue) checkCounters(found *queue.Stats) error {
+	s := &q.stats
+	if found.Pending != s.Pending || found.Delayed != s.Delayed || found.Visible != s.Visible || found.InFlight != s.InFlight {
+		return fmt.Errorf("counters say %+v, pages %+v", *s, *found)
+	}
+	in := s.Accepted + s.Adopted + s.Recovered
+	out := s.Deleted + s.Expired + s.Moved + s.Purged
+	if now := uint64(s.Pending + s.Delayed + s.Visible + s.InFlight); in != now+out {
+		return fmt.Errorf("counters don't balance: %d came, %d left, %d are here", in, out, now)
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// What a message carries is its body and, for few messages, an extra: whatever
+// else the sender or a move gave it, in one string.
+//
+//	extra = present (1 byte: a bit for each field, in the order of extraFields)
+//	        length (uvarint), bytes — for each field that is present
+//
+// The extra of a small message lies in the page's text right behind its body.
+type content struct{ body, extra string }
+
+// maxSmall is the size of a body with its extra up to which it is copied into
+// the page's text. Copying costs less than what the collector pays for a
+// pointer; above, keeping the sender's string is cheaper.
+const maxSmall = 512
+
+// maxText is the size of a text: offsets within it have 16 bits.
+const maxText = 1 << 16
+
+// extraFields are the fields of an extra, in order. The ID is there only if it
+// doesn't derive from the sequence number: the message came from another queue.
+type extraFields struct {
+	attributes, group, dedup, trace, source, reason, id string
+}
+
+func (e *extraFields) list() [7]*string {
+	return [...]*string{&e.attributes, &e.group, &e.dedup, &e.trace, &e.source, &e.reason, &e.id}
+}
+
+// encode appends the extra to b; nothing if all fields are empty.
+func (e *extraFields) encode(b []byte) []byte {
+	var present byte
+	fields := e.list()
+	for i, f := range fields {
+		if *f != "" {
+			present |= 1 << i
+		}
+	}
+	if present == 0 {
+		return b
+	}
+	b = append(b, present)
+	for _, f := range fields {
+		if *f != "" {
+			b = binary.AppendUvarint(b, uint64(len(*f)))
+			b = append(b, *f...)
+		}
+	}
+	return b
+}
+
+// decodeExtra reads an extra at the start of s. The fields share s.
+func decodeExtra(s string) (e extraFields, n int) {
+	present, n := s[0], 1
+	for i, f := range e.list() {
+		if present&(1<<i) == 0 {
+			continue
+		}
+		length, w := uvarint(s[n:])
+		n += w
+		*f = s[n : n+length]
+		n += length
+	}
+	return e, n
+}
+
+func uvarint(s string) (value, width int) {
+	for shift := 0; ; shift += 7 {
+		c := s[width]
+		width++
+		value |= int(c&0x7f) << shift
+		if c < 0x80 {
+			return value, width
+		}
+	}
+}
+
+// store puts body and extra into the page and makes s point at them. The hint
+// is how many bytes of text a page is expected to take.
+func (p *Page) store(s *slot, body string, extra []byte, hint int) {
+	if len(extra) > 0 {
+		s.flags |= hasExtra
+	}
+	if len(body)+len(extra) > maxSmall {
+		s.flags |= isLarge
+		s.at = uint32(len(p.large))
+		p.large = append(p.large, content{body, string(extra)})
+		return
+	}
+	s.size = uint16(len(body))
+	s.at = p.write(body, extra, hint)
+}
+
+// write appends body and extra to the page's text and returns where.
+func (p *Page) write(body string, extra []byte, hint int) uint32 {
+	b := p.reserve(len(body)+len(extra), hint)
+	at := uint32(len(p.texts)-1)<<16 | uint32(b.Len())
+	b.WriteString(body)
+	b.Write(extra)
+	p.texts[len(p.texts)-1] = b.String()
+	return at
+}
+
+// reserve returns a builder with room for n bytes, which never moves what was
+// written: its memory is reserved once, and a full one is left behind.
+func (p *Page) reserve(n, hint int) *strings.Builder {
+	if b := p.builder; b != nil && b.Cap()-b.Len() >= n {
+		return b
+	}
+	room := hint
+	if len(p.texts) > 0 { // the hint was too small
+		room = max(p.builder.Cap(), 256)
+	}
+	b := new(strings.Builder)
+	b.Grow(min(max(room, n), maxText-1))
+	p.builder = b
+	p.texts = append(p.texts, "")
+	return b
+}
+
+// textBytes returns how many bytes of text the page holds.
+func (p *Page) textBytes() int {
+	n := 0
+	for _, t := range p.texts {
+		n += len(t)
+	}
+	return n
+}
+
+// text returns body and extra of a small message as one string.
+func (p *Page) text(s *slot) string {
+	t := p.texts[s.at>>16][s.at&0xffff:]
+	if s.flags&hasExtra == 0 {
+		return t[:s.size]
+	}
+	_, n := decodeExtra(t[s.size:])
+	return t[:int(s.size)+n]
+}
+
+// content returns the body of a message, and its extra if it has one. Both share
+// the page's memory and stay constant for ever.
+func (p *Page) content(s *slot) (body string, e extraFields) {
+	if s.flags&isLarge != 0 {
+		c := p.large[s.at]
+		if c.extra != "" {
+			e, _ = decodeExtra(c.extra)
+		}
+		return c.body, e
+	}
+	t := p.texts[s.at>>16][s.at&0xffff:]
+	if s.flags&hasExtra != 0 {
+		e, _ = decodeExtra(t[s.size:])
+	}
+	return t[:s.size], e
+}
+
+// Group returns the message group of the message at index i.
+func (p *Page) Group(i int) string {
+	_, e := p.content(p.slot(i))
+	return e.group
+}
+
+// attributes makes Attributes of their stored form, which was checked when it
+// came in.
+func attributes(encoded string) queue.Attributes {
+	if encoded == "" {
+		return queue.Attributes{}
+	}
+	a, err := queue.DecodeAttributes(encoded)
+	if err != nil {
+		panic("engine: internal error: " + err.Error())
+	}
+	return a
+}

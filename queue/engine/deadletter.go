@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// DeadLetter implements queue.DeadLetterer.
+func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("dead-letter: %w", err)
+	}
+	now := q.clock.now()
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	target := q.config.Load().DeadLetter.Target
+	var seq uint64
+	err := q.settled(func() error {
+		p, i, s, f, err := q.holder(r, now)
+		switch {
+		case err != nil:
+			return err
+		case s == nil:
+			return queue.ErrMessageGone
+		case target == nil:
+			return queue.ErrNoDeadLetter
+		}
+		if s.state != queue.InFlight { // an expired receipt of a Standard queue
+			q.fly(p, i, s)
+			q.order.Hide(p, i)
+		}
+		s.flags |= isMoving
+		seq = f.Seq
+		return nil
+	})
+	if err != nil {
+		q.unlock(now)
+		return err
+	}
+	q.enter()
+	q.unlock(now)
+	err = q.move(target, []uint64{seq}, reason)
+	q.mu.Lock()
+	q.leave()
+	q.unlock(now)
+	return err
+}
+
+// move takes messages marked as moving to another queue. Only one queue is
+// locked at a time; until the move settles the messages count as in flight
+// here. If both queues share a store, gain and loss are one record; otherwise
+// the gain comes first, so that a crash in between leaves two copies and never
+// none. If the target fails, the messages stay.
+func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string) error {
+	q.mu.Lock()
+	name := q.config.Load().Name
+	records := make([]queue.Record, 0, len(seqs))
+	for _, seq := range seqs {
+		if p, i, s := q.find(seq); s != nil { // else purged
+			r := q.record(p, i, s)
+			r.DeadLetterSource, r.DeadLetterReason = name, reason
+			records = append(records, r)
+		}
+	}
+	q.mu.Unlock()
+
+	shared := q.store != nil && target.Store() == q.store
+	var leaving *queue.Change
+	if shared {
+		leaving = &queue.Change{Queue: q.number, Remove: seqs}
+	}
+	err := target.Adopt(context.Background(), records, leaving)
+
+	now := q.clock.now()
+	q.mu.Lock()
+	if err == nil && !shared {
+		q.forget(now, seqs)
+	}
+	for _, seq := range seqs {
+		q.arrived(seq, err == nil)
+	}
+	if q.moves != nil {
+		close(q.moves)
+		q.moves = nil
+	}
+	q.unlock(now)
+	return err
+}
+
+// arrived ends a message's move: it is gone, or it stays here.
+func (q *Queue) arrived(seq uint64, moved bool) {
+	p, i, s := q.find(seq)
+	switch {
+	case s == nil: // purged meanwhile
+	case moved:
+		q.stats.Moved++
+		q.trace(queue.StepDeadLettered, seq, 0)
+		q.gone(p, i, s)
+	case s.node != 0:
+		s.flags &^= isMoving // it stays in flight for its receiver
+	default:
+		q.land(p, i, s)
+		s.flags |= isRefused
+		q.trace(queue.StepReleased, seq, 0)
+		q.show(p, i, s, queue.InFlight)
+	}
+}
+
+// record writes a message down as a store or another queue wants it.
+func (q *Queue) record(p *Page, i int, s *slot) queue.Record {
+	body, e := p.content(s)
+	return queue.Record{
+		Seq: p.Seq(i),
+		ID:  q.idOf(p.Seq(i), &e),
+		Message: queue.Message{
+			Body: body, Attributes: attributes(e.attributes),
+			GroupID: e.group, DeduplicationID: e.dedup, TraceHeader: e.trace,
+		},
+		SentAt: s.sentAt, FirstReceivedAt: s.firstAt, Receives: s.receives,
+		DeadLetterSource: e.source, DeadLetterReason: e.reason,
+	}
+}

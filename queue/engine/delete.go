@@ -1,0 +1,232 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/btree"
+
+	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/visibility"
+)
+
+// Delete implements queue.Queue.
+func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	one := [1]queue.Receipt{r}
+	refused, err := q.delete(one[:])
+	if err == nil && refused != nil {
+		err = refused.Entries[0].Err
+	}
+	return err
+}
+
+// DeleteBatch implements queue.Queue.
+func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) error {
+	if err := checkBatch(len(rs), q.config.Load()); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("delete batch: %w", err)
+	}
+	refused, err := q.delete(rs)
+	if err == nil && refused != nil {
+		err = refused
+	}
+	return err
+}
+
+// delete removes what rs are receipts of and returns when that is durable, also
+// for what somebody else deleted: an answer that says "gone" must stay true
+// across a crash.
+func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error) {
+	var now int64 // zero: not read; a Standard queue rarely needs it
+	if q.kind == queue.FIFO || q.store != nil || q.config.Load().FencedReceipts {
+		now = q.clock.now()
+	}
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return nil, err
+	}
+	if q.store == nil {
+		for i := range rs {
+			if seq, err := q.deletable(rs[i], now); err != nil {
+				refused = refuse(refused, i, err)
+			} else {
+				q.deleted(seq)
+			}
+		}
+		q.unlockServing(now)
+		return refused, nil
+	}
+	numbers := make([]uint64, 0, len(rs)) // not q.numbers: deletable may let go of the lock
+	for i := range rs {
+		if seq, err := q.deletable(rs[i], now); err != nil {
+			refused = refuse(refused, i, err)
+		} else if seq != 0 {
+			numbers = append(numbers, seq)
+		}
+	}
+	if len(numbers) > 0 {
+		q.change[0] = queue.Change{Queue: q.number, Remove: numbers}
+		commit, err := q.append(now, nil)
+		if err != nil {
+			q.unlock(now)
+			return nil, err
+		}
+		q.last = commit
+		for _, seq := range numbers {
+			q.deleted(seq)
+		}
+	}
+	if refused != nil && len(refused.Entries) == len(rs) {
+		q.unlock(now)
+		return refused, nil
+	}
+	return refused, q.commit(now, q.last)
+}
+
+// deletable returns the number of the message a receipt may delete, zero if it
+// is gone already.
+func (q *Queue) deletable(r queue.Receipt, now int64) (seq uint64, err error) {
+	err = q.settled(func() error {
+		_, _, s, f, err := q.holder(r, now)
+		if s != nil {
+			seq = f.Seq
+		}
+		return err
+	})
+	return seq, err
+}
+
+// deleted takes a message out; it may be gone since it was looked up.
+func (q *Queue) deleted(seq uint64) {
+	p, i, s := q.find(seq)
+	if s == nil {
+		return
+	}
+	q.stats.Deleted++
+	q.trace(queue.StepDeleted, seq, 0)
+	q.gone(p, i, s)
+}
+
+// unlockServing is unlock for a call that may not have read the clock.
+func (q *Queue) unlockServing(now int64) {
+	if now == 0 && (q.waiters.head != nil || len(q.events) > 0) {
+		now = q.clock.now()
+	}
+	q.unlock(now)
+}
+
+// gone takes a message out of the queue and tells the Order.
+func (q *Queue) gone(p *Page, i int, s *slot) {
+	was := s.state
+	q.remove(p, i, s)
+	q.order.Gone(p, i, was)
+}
+
+// remove takes a message out of the engine's indexes and of its page.
+func (q *Queue) remove(p *Page, i int, s *slot) {
+	switch s.state {
+	case queue.Pending:
+		q.stats.Pending--
+	case queue.Delayed:
+		q.stats.Delayed--
+	case queue.Visible:
+		q.stats.Visible--
+	case queue.InFlight:
+		q.land(p, i, s)
+	}
+	if s.node != 0 {
+		q.wheel.Cancel(s.node)
+	}
+	p.drop(s)
+	switch {
+	case p == q.tail:
+		// It takes the next messages, so it stays.
+	case p.live == 0:
+		q.free(p)
+	case p.sparse():
+		p.compact()
+	}
+}
+
+// free drops a page without messages.
+func (q *Queue) free(p *Page) {
+	q.order.Drop(p)
+	delete(q.pages, p.First)
+	if q.recent == p {
+		q.recent = nil
+	}
+	if q.tail == p {
+		q.tail = nil
+	}
+	if p.inFlightListed {
+		q.inFlight.Delete(p)
+		p.inFlightListed = false
+	}
+	if p.minSent != never {
+		q.ages.Delete(p)
+		p.minSent = never
+	}
+}
+
+// Purge implements queue.Purger.
+func (q *Queue) Purge(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("purge: %w", err)
+	}
+	now := q.clock.now()
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	if q.store == nil {
+		q.empty()
+		q.unlock(now)
+		return nil
+	}
+	q.change[0] = queue.Change{Queue: q.number, Clear: true}
+	commit, err := q.append(now, nil)
+	if err != nil {
+		q.unlock(now)
+		return err
+	}
+	q.last = commit
+	q.empty()
+	return q.commit(now, commit)
+}
+
+// empty drops all messages, whatever their state.
+func (q *Queue) empty() {
+	if q.config.Load().Trace != nil {
+		for _, p := range q.ascending() {
+			p.all(func(i int, _ *slot) { q.trace(queue.StepPurged, p.Seq(i), 0) })
+		}
+	}
+	s := &q.stats
+	s.Purged += uint64(s.Pending + s.Delayed + s.Visible + s.InFlight)
+	s.Pending, s.Delayed, s.Visible, s.InFlight = 0, 0, 0, 0
+	clear(q.pages)
+	q.tail, q.recent, q.inFlight, q.ages = nil, nil, nil, nil
+	q.wheel = visibility.Wheel{}
+	q.order.Clear()
+}
+
+// ascending returns all pages by sequence number.
+func (q *Queue) ascending() []*Page {
+	tree := btree.NewG(32, byFirst)
+	for _, p := range q.pages {
+		tree.ReplaceOrInsert(p)
+	}
+	pages := make([]*Page, 0, len(q.pages))
+	tree.Ascend(func(p *Page) bool {
+		pages = append(pages, p)
+		return true
+	})
+	return pages
+}

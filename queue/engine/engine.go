@@ -1,0 +1,296 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/btree"
+
+	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/visibility"
+)
+
+// Queue is the engine of a queue: a queue.Queue with all its abilities, whose
+// order of delivery an [Order] decides.
+type Queue struct {
+	kind     queue.Kind
+	order    Order
+	store    queue.Store // nil: the queue lives in memory
+	number   uint64      // of the queue in its store
+	identity identity
+	clock    clock
+	config   atomic.Pointer[queue.Config] // resolved: no zeros that mean a default
+
+	mu sync.Mutex // guards everything below; taken before no other lock but the store's
+
+	pages  map[uint64]*Page // by First
+	tail   *Page            // the page that next falls into, or the last one; may be nil
+	recent *Page            // the page find returned last
+	hint   int              // bytes of text in the latest full page
+	next   uint64           // sequence number of the next message
+
+	wheel    visibility.Wheel     // delays and visibility timeouts, by sequence number
+	inFlight *btree.BTreeG[*Page] // pages with messages in flight; nil until one was
+	ages     *btree.BTreeG[*Page] // all pages, by oldest message; nil until there was one
+	stats    queue.Stats          // Waiting excepted
+	waiters  waiters              // receivers in a long poll, in order of arrival
+	pending  []accepted           // batches not yet known to be durable, in order
+	last     queue.Commit         // latest commit that removed or inserted something
+	failed   error                // the store failed under this queue
+	moves    chan struct{}        // closed when a move settles; nil: nobody waits for one
+	offer    Offer                // the receive being filled
+	batch    queue.Batch          // scratch, for Append
+	change   [2]queue.Change      // scratch, for batch
+	records  []queue.Record       // scratch, for change
+	numbers  []uint64             // scratch, for change
+	touches  []queue.Touch        // scratch, for change
+	extra    []byte               // scratch, for content
+	events   []queue.Event        // not yet delivered to the Trace
+	tracing  bool                 // somebody delivers events now
+	closed   error                // what calls get since Close
+	calls    int                  // calls that let go of the lock and will take it again
+	idle     chan struct{}        // closed when calls falls to zero after Close; nil before
+	timer    *time.Timer          // nil until first armed
+	armedAt  int64                // ms; when the timer fires; never if it isn't armed
+	ticking  sync.WaitGroup       // one while the timer is armed or its callback runs
+}
+
+const never = math.MaxInt64
+
+// New makes an empty queue in memory.
+func New(kind queue.Kind, order Order, cfg queue.Config) (*Queue, error) {
+	q := &Queue{kind: kind, order: order, next: 1, armedAt: never}
+	q.pages = make(map[uint64]*Page)
+	if err := q.configure(cfg); err != nil {
+		return nil, err
+	}
+	q.identity = newIdentity(randomKey())
+	q.clock = newClock(0)
+	return q, nil
+}
+
+// Open makes a queue of what st keeps under cfg.Name, creating it there if it
+// is new. In-flight messages come back visible. The store stays the caller's;
+// close the queue first.
+func Open(ctx context.Context, st queue.Store, kind queue.Kind, order Order, cfg queue.Config) (*Queue, error) {
+	if cfg.Name == "" {
+		return nil, missing("QueueName")
+	}
+	q, err := New(kind, order, cfg)
+	if err != nil {
+		return nil, err
+	}
+	found, err := st.Attach(ctx, cfg.Name, kind)
+	if err != nil {
+		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
+	}
+	q.store, q.number = st, found.Queue
+	q.identity = newIdentity(found.Key)
+	q.clock = newClock(found.Now)
+	q.next = max(1, found.Next)
+	if err := q.recover(ctx, found); err != nil {
+		st.Detach(q.number)
+		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
+	}
+	return q, nil
+}
+
+// recover brings back the messages that survived.
+func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
+	now := q.clock.now()
+	q.mu.Lock()
+	defer q.unlock(now)
+	for _, page := range found.Pages {
+		records, err := q.store.Load(ctx, q.number, page.First, page.First+pageSize, nil)
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			r := &records[i]
+			q.insert(r)
+			q.stats.Recovered++
+			q.trace(queue.StepRecovered, r.Seq, 0)
+			q.settle(r.Seq, now)
+		}
+	}
+	return nil
+}
+
+// Kind tells Standard from FIFO.
+func (q *Queue) Kind() queue.Kind { return q.kind }
+
+// Store returns the store the queue lives in, nil for a queue in memory.
+func (q *Queue) Store() queue.Store { return q.store }
+
+// Config returns the queue's configuration with defaults filled in, in the form
+// that Reconfigure takes: a visibility timeout of zero is [queue.None].
+func (q *Queue) Config() queue.Config {
+	cfg := *q.config.Load()
+	if cfg.VisibilityTimeout == 0 {
+		cfg.VisibilityTimeout = queue.None
+	}
+	return cfg
+}
+
+// Reconfigure replaces the queue's configuration while it runs. Retention
+// applies to the messages there are, as does the delay of a FIFO queue; a
+// Standard queue's delay applies to later sends, the visibility timeout and the
+// wait to later receives, and the dead-letter rule from the next receive on.
+// The name can't change; an empty one stands for the old.
+//
+// Errors: [queue.ErrInvalidParameter] and [queue.ErrNotForThisQueue], after
+// which nothing has changed, the context's, and [queue.ErrClosed].
+func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("reconfigure: %w", err)
+	}
+	now := q.clock.now()
+	q.mu.Lock()
+	defer q.unlock(now)
+	if q.closed != nil {
+		return q.closed
+	}
+	old := q.config.Load()
+	if cfg.Name == "" {
+		cfg.Name = old.Name
+	}
+	if cfg.Name != old.Name {
+		return &queue.LimitError{Parameter: "QueueName", Got: cfg.Name, Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
+	}
+	if err := q.configure(cfg); err != nil {
+		return err
+	}
+	if q.kind == queue.FIFO && q.config.Load().Delay != old.Delay {
+		q.redelay(now)
+	}
+	if oldest, ok := q.oldest(); ok {
+		q.wake(oldest + q.retention())
+	}
+	return nil
+}
+
+// configure checks cfg, fills its defaults in, and makes it the queue's.
+func (q *Queue) configure(cfg queue.Config) error {
+	if err := resolveConfig(&cfg, q.kind); err != nil {
+		return err
+	}
+	if t, ok := queue.As[interface{ self() *Queue }](cfg.DeadLetter.Target); ok && t.self() == q {
+		return &queue.LimitError{Parameter: "DeadLetter", Reason: "a queue can't be its own dead-letter queue", Err: queue.ErrInvalidParameter}
+	}
+	q.config.Store(&cfg)
+	return nil
+}
+
+// self finds the engine in queue types that embed it.
+func (q *Queue) self() *Queue { return q }
+
+// Close ends the queue: new calls and waiting receivers get queue.ErrClosed,
+// running calls finish, the timer has ended. A queue over a store first makes
+// durable what it appended, and leaves the store open. Messages in memory go
+// with the queue. Closing again returns nil.
+//
+// A Trace must not call Close: Close waits for the events to be delivered.
+func (q *Queue) Close() error { return q.end(queue.ErrClosed) }
+
+func (q *Queue) end(reason error) error {
+	q.mu.Lock()
+	if q.closed != nil {
+		q.mu.Unlock()
+		return nil
+	}
+	q.closed = reason
+	for w := q.waiters.pop(); w != nil; w = q.waiters.pop() {
+		w.serve(reason)
+	}
+	if q.timer != nil && q.timer.Stop() {
+		q.ticking.Done()
+	}
+	if q.calls > 0 {
+		q.idle = make(chan struct{})
+		idle := q.idle
+		q.mu.Unlock()
+		<-idle
+		q.mu.Lock()
+	}
+	last, failed := q.last, q.failed
+	q.mu.Unlock()
+	q.ticking.Wait()
+	if q.store == nil {
+		return nil
+	}
+	defer q.store.Detach(q.number)
+	if failed != nil {
+		return failed
+	}
+	if err := q.store.Wait(last, queue.Durable); err != nil {
+		return fmt.Errorf("close queue %q: %w", q.config.Load().Name, err)
+	}
+	return nil
+}
+
+// enter begins a stretch in which the call lets go of the lock; leave ends it.
+// The caller must hold q.mu.
+func (q *Queue) enter() { q.calls++ }
+
+func (q *Queue) leave() {
+	if q.calls--; q.calls == 0 && q.idle != nil {
+		close(q.idle)
+	}
+}
+
+// unlock serves waiting receivers with what has become visible, lets go of the
+// lock, and delivers events. Every method that may have made a message visible
+// or an in-flight place free ends with it.
+func (q *Queue) unlock(now int64) {
+	if q.waiters.head != nil {
+		q.serve(now)
+	}
+	if len(q.events) == 0 || q.tracing {
+		q.mu.Unlock()
+		return
+	}
+	q.deliverEvents()
+}
+
+// find returns the page and the index of a message, nil if it is gone.
+func (q *Queue) find(seq uint64) (*Page, int, *slot) {
+	if seq == 0 {
+		return nil, 0, nil
+	}
+	first, i := firstOf(seq)
+	p := q.recent
+	if p == nil || p.First != first {
+		if p = q.pages[first]; p == nil {
+			return nil, 0, nil
+		}
+		q.recent = p
+	}
+	s := p.slot(i)
+	if s == nil || s.state == gone {
+		return nil, 0, nil
+	}
+	return p, i, s
+}
+
+// retention returns Config.Retention in ms.
+func (q *Queue) retention() int64 { return int64(q.config.Load().Retention / time.Millisecond) }
+
+// isDown reports that the store failed, by the error of one of its calls.
+func isDown(err error) bool { return errors.Is(err, queue.ErrStoreFailed) }
+
+// fail remembers that the store failed: nothing handed out from now on could be
+// deleted, so receives are refused, those that wait included.
+func (q *Queue) fail(err error) {
+	if q.failed != nil || !isDown(err) {
+		return
+	}
+	q.failed = queue.ErrStoreFailed
+	for w := q.waiters.pop(); w != nil; w = q.waiters.pop() {
+		w.serve(q.failed)
+	}
+}

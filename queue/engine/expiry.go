@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/google/btree"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// slice is how many deadlines are dealt with while the lock is held once, so
+// that a million timeouts at one instant don't keep a Send waiting.
+const slice = 256
+
+// catchUp deals with every deadline up to now, so that what a Receive sees is
+// exact. It lets go of the lock between slices and returns the time at the end.
+// The caller must hold q.mu, and holds it again.
+func (q *Queue) catchUp(now int64) int64 {
+	for q.advance(now) {
+		q.enter()
+		q.unlock(now)
+		now = q.clock.now()
+		q.mu.Lock()
+		q.leave()
+	}
+	return now
+}
+
+// advance deals with one slice of what is due at now and reports whether there
+// is more.
+func (q *Queue) advance(now int64) (more bool) {
+	var due [slice]uint64
+	n, more := q.wheel.Advance(floor(now), due[:])
+	for _, seq := range due[:n] {
+		q.due(seq)
+	}
+	return q.expire(now) || more
+}
+
+// due is where a message whose deadline has passed becomes visible: its delay
+// is over, or nobody deleted it in time.
+func (q *Queue) due(seq uint64) {
+	p, i, s := q.find(seq)
+	s.node = 0
+	if s.flags&isMoving != 0 {
+		return // arrived will find no deadline
+	}
+	switch s.state {
+	case queue.Pending: // settle will find no deadline
+	case queue.Delayed:
+		q.stats.Delayed--
+		q.trace(queue.StepVisible, seq, 0)
+		q.show(p, i, s, queue.Delayed)
+	case queue.InFlight:
+		q.land(p, i, s)
+		q.trace(queue.StepTimedOut, seq, 0)
+		q.show(p, i, s, queue.InFlight)
+	default:
+		panic("engine: internal error: a deadline for a message that is " + s.state.String())
+	}
+}
+
+// age notes that p holds a message sent at that time.
+func (q *Queue) age(p *Page, sentAt int64) {
+	if sentAt >= p.minSent {
+		return
+	}
+	if q.ages == nil {
+		q.ages = btree.NewG(32, byAge)
+	}
+	if p.minSent != never {
+		q.ages.Delete(p)
+	}
+	p.minSent = sentAt
+	q.ages.ReplaceOrInsert(p)
+	q.wake(sentAt + q.retention())
+}
+
+// oldest returns a time at or before which the oldest message was sent.
+func (q *Queue) oldest() (sentAt int64, ok bool) {
+	if q.ages == nil {
+		return 0, false
+	}
+	p, ok := q.ages.Min()
+	if !ok {
+		return 0, false
+	}
+	return p.minSent, true
+}
+
+// expire removes the messages of one page whose retention is over and reports
+// whether another page may have some. Retention is the queue's and can change,
+// so it is computed from times of sending; pages are looked at in the order of
+// the oldest message they may hold.
+func (q *Queue) expire(now int64) (more bool) {
+	limit := floor(now) - q.retention()
+	sentAt, ok := q.oldest()
+	if !ok || sentAt > limit {
+		return false
+	}
+	p, _ := q.ages.DeleteMin()
+	oldest := int64(never)
+	q.numbers = q.numbers[:0]
+	p.all(func(i int, s *slot) {
+		if s.sentAt > limit || s.flags&isMoving != 0 {
+			oldest = min(oldest, s.sentAt)
+		} else {
+			q.numbers = append(q.numbers, p.Seq(i))
+		}
+	})
+	p.minSent = oldest
+	if oldest != never {
+		if oldest <= limit {
+			oldest = limit + 1 // a message on the move: look again soon
+			p.minSent = oldest
+		}
+		q.ages.ReplaceOrInsert(p)
+	}
+	for _, seq := range q.numbers {
+		p, i, s := q.find(seq)
+		q.stats.Expired++
+		q.trace(queue.StepExpired, seq, 0)
+		q.gone(p, i, s)
+	}
+	q.forget(now, q.numbers)
+	sentAt, ok = q.oldest()
+	return ok && sentAt <= limit
+}
+
+// forget tells the store of messages whose retention is over. Nobody waits for
+// it: a message that comes back after a crash expires again.
+func (q *Queue) forget(now int64, seqs []uint64) {
+	if q.store == nil || len(seqs) == 0 {
+		return
+	}
+	q.change[0] = queue.Change{Queue: q.number, Remove: seqs}
+	if commit, err := q.append(now, nil); err == nil {
+		q.last = commit
+	}
+}
+
+// wake sees to it that the timer fires at a deadline in ms, or before. The timer
+// is set to the earliest deadline there was; one that was met early makes it
+// fire for nothing once and is cheaper than moving it with every message.
+func (q *Queue) wake(at int64) {
+	if at >= q.armedAt || q.closed != nil {
+		return
+	}
+	q.armedAt = at
+	d := time.Duration(max(0, min(at*int64(time.Millisecond)-q.clock.now(), int64(longest))))
+	if q.timer == nil {
+		q.ticking.Add(1)
+		q.timer = time.AfterFunc(d, q.tick)
+	} else if !q.timer.Reset(d) {
+		q.ticking.Add(1)
+	}
+}
+
+// longest keeps the sum of a deadline in the far future and now in range.
+const longest = 365 * 24 * time.Hour
+
+// tick is the timer's function: it deals with what is due when nobody calls.
+func (q *Queue) tick() {
+	defer q.ticking.Done()
+	now := q.clock.now()
+	q.mu.Lock()
+	q.armedAt = never
+	if q.closed != nil {
+		q.mu.Unlock()
+		return
+	}
+	now = q.catchUp(now)
+	next := int64(never)
+	if at, ok := q.wheel.Next(); ok {
+		next = at
+	}
+	if sentAt, ok := q.oldest(); ok {
+		next = min(next, sentAt+q.retention())
+	}
+	if next != never {
+		q.wake(next)
+	}
+	q.unlock(now)
+}
+
+// redelay applies a changed delay of a FIFO queue to the messages that wait: it
+// counts from their sending.
+func (q *Queue) redelay(now int64) {
+	delay := int64(q.config.Load().Delay / time.Millisecond)
+	for _, p := range q.ascending() {
+		p.all(func(i int, s *slot) {
+			due := s.sentAt + delay
+			switch {
+			case s.state == queue.Delayed && due <= floor(now):
+				q.wheel.Cancel(s.node)
+				q.due(p.Seq(i))
+			case s.state == queue.Delayed || s.state == queue.Pending && s.node != 0:
+				q.wheel.Reschedule(s.node, due)
+				q.wake(due)
+			case s.state == queue.Visible && s.receives == 0 && due > floor(now):
+				s.state = queue.Delayed
+				s.node = q.wheel.Schedule(due, p.Seq(i))
+				q.stats.Visible--
+				q.stats.Delayed++
+				q.order.Hide(p, i)
+				q.trace(queue.StepDelayed, p.Seq(i), due)
+				q.wake(due)
+			}
+		})
+	}
+}

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// An identity makes what names messages to the outside: IDs and receipts. Both
+// derive from the sequence number and a key that the queue keeps for life, so
+// they cost no memory, no lock and no system call.
+type identity struct {
+	key         [2]uint64
+	incarnation uint32 // of this opening of the queue
+}
+
+func randomKey() (key [16]byte) {
+	rand.Read(key[:]) // never fails
+	return key
+}
+
+func newIdentity(key [16]byte) identity {
+	once := randomKey()
+	return identity{
+		key:         [2]uint64{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])},
+		incarnation: binary.LittleEndian.Uint32(once[:]) | 1,
+	}
+}
+
+// id returns the ID of message seq, in the form of a random (version 4) UUID.
+// The 60 free bits of its first half and 4 of the second are a bijection of the
+// 64-bit number, so two messages of a queue never share an ID.
+func (y *identity) id(seq uint64) (id queue.MessageID) {
+	x := scramble(seq ^ y.key[0])
+	z := scramble(x ^ y.key[1])
+	high := x&^0xf000 | 0x4000                                   // version 4
+	low := z&^(0xf<<60)&^0xf | 0x8<<60 | z&(0x3<<60) | x>>12&0xf // variant 10
+	binary.BigEndian.PutUint64(id[:8], high)
+	binary.BigEndian.PutUint64(id[8:], low)
+	return id
+}
+
+// scramble is a bijection that makes neighbours look unrelated (the finalizer
+// of SplitMix64: Steele, Lea, Flood, 2014).
+func scramble(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// receipt issues the receipt of one receive.
+func (y *identity) receipt(seq uint64, receive uint32, at int64) queue.Receipt {
+	f := queue.ReceiptFields{Seq: seq, Incarnation: y.incarnation, Receive: receive, At: at}
+	f.Check = y.check(&f)
+	return queue.NewReceipt(f)
+}
+
+// open returns what is inside r if this queue issued it.
+func (y *identity) open(r queue.Receipt) (queue.ReceiptFields, error) {
+	f, ok := r.Fields()
+	if !ok && r == (queue.Receipt{}) {
+		return f, missing("ReceiptHandle")
+	}
+	if !ok || f.Check != y.check(&f) {
+		return f, queue.ErrReceiptInvalid
+	}
+	return f, nil
+}
+
+// check is a keyed sum over a receipt: it tells receipts of this queue from
+// those of others, from damaged ones and from made-up ones. It stops accidents
+// and guesses; it is not a cryptographic signature.
+func (y *identity) check(f *queue.ReceiptFields) uint64 {
+	h := fold(f.Seq^y.key[0], uint64(f.Incarnation)<<32|uint64(f.Receive)^y.key[1])
+	return fold(h^y.key[1], uint64(f.At)^y.key[0]^0x9e3779b97f4a7c15)
+}
+
+// fold multiplies to 128 bits and folds the halves.
+func fold(a, b uint64) uint64 {
+	high, low := bits.Mul64(a|1, b|1)
+	return high ^ low ^ a<<32 ^ b
+}

@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/visibility"
+)
+
+const pageSize = queue.PageSize
+
+// A Page holds a run of pageSize consecutive sequence numbers, First and up:
+// what the queue knows of those messages, and the bodies of the small ones. It
+// is found from a sequence number by arithmetic, it is the unit in which trees
+// index messages, and it is freed when its last message is gone.
+//
+// Nothing in a slot is a pointer, so that the collector has a few words a page
+// to look at and not a few a message.
+type Page struct {
+	First uint64 // sequence number of the message at index 0
+
+	// Ready, Listed and Links belong to the Order; the engine doesn't touch them.
+	Ready  Bits // messages that Take may offer
+	Listed bool // the page is in the Order's tree
+	Links  any
+
+	slots []slot
+	// offsets is nil while the message at index i is slots[i]. After compaction
+	// it lists, in ascending order, the indices whose slots are left.
+	offsets []uint8
+	live    int // slots that are not gone
+
+	inFlight       Bits
+	inFlightListed bool // in the engine's tree of pages with messages in flight
+
+	minSent int64 // no live message was sent before; the page's key in the age tree
+
+	// Small messages lie in append-only text: written once, never reused, so
+	// that a delivered body can share it for ever. The last text is still being
+	// written by builder.
+	texts   []string
+	builder *strings.Builder
+	large   []content // messages too large to copy: the sender's strings
+}
+
+// A slot is the state of one message.
+type slot struct {
+	sentAt   int64 // ms since 1970, as are the next two
+	firstAt  int64 // first receive; zero before
+	lastAt   int64 // latest receive; meaningless before the first
+	node     visibility.Handle
+	receives uint32
+	at       uint32 // where the content is: text<<16 | offset, or an index of large
+	size     uint16 // bytes of a small body
+	state    queue.State
+	flags    flags
+}
+
+// gone is the state of a slot without a message.
+const gone queue.State = 0
+
+type flags uint8
+
+const (
+	isLarge   flags = 1 << iota
+	hasExtra        // more than a body: see content
+	isMoving        // on its way to the dead-letter queue; its state is in flight
+	isRefused       // the dead-letter queue did not take it: deliver it once more
+)
+
+// Bits is a set of indices of a page.
+type Bits [pageSize / 64]uint64
+
+func (b *Bits) Set(i int)      { b[i>>6] |= 1 << (i & 63) }
+func (b *Bits) Unset(i int)    { b[i>>6] &^= 1 << (i & 63) }
+func (b *Bits) Has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
+func (b *Bits) Empty() bool    { return b[0]|b[1]|b[2]|b[3] == 0 }
+
+// Next returns the lowest index in the set that is at least i, or -1.
+func (b *Bits) Next(i int) int {
+	for w := i >> 6; w < len(b); w++ {
+		word := b[w]
+		if w == i>>6 {
+			word &= ^uint64(0) << (i & 63)
+		}
+		if word != 0 {
+			return w<<6 + bits.TrailingZeros64(word)
+		}
+	}
+	return -1
+}
+
+// Live returns the number of messages in the page.
+func (p *Page) Live() int { return p.live }
+
+// State returns the state of the message at index i, zero if it is gone.
+func (p *Page) State(i int) queue.State {
+	if s := p.slot(i); s != nil {
+		return s.state
+	}
+	return gone
+}
+
+// Seq returns the sequence number of the message at index i.
+func (p *Page) Seq(i int) uint64 { return p.First + uint64(i) }
+
+// byFirst orders pages by their sequence numbers.
+func byFirst(a, b *Page) bool { return a.First < b.First }
+
+// byAge orders pages by the oldest message they may hold.
+func byAge(a, b *Page) bool {
+	if a.minSent != b.minSent {
+		return a.minSent < b.minSent
+	}
+	return a.First < b.First
+}
+
+// firstOf returns the first sequence number of the page that holds seq, and
+// seq's index in it.
+func firstOf(seq uint64) (first uint64, i int) {
+	i = int((seq - 1) % pageSize)
+	return seq - uint64(i), i
+}
+
+// slot returns the slot at index i; nil if there is none.
+func (p *Page) slot(i int) *slot {
+	if p.offsets == nil {
+		if i < len(p.slots) {
+			return &p.slots[i]
+		}
+		return nil
+	}
+	if at, ok := slices.BinarySearch(p.offsets, uint8(i)); ok {
+		return &p.slots[at]
+	}
+	return nil
+}
+
+// all calls f for every live message in ascending order.
+func (p *Page) all(f func(i int, s *slot)) {
+	for at := range p.slots {
+		s := &p.slots[at]
+		if s.state == gone {
+			continue
+		}
+		if p.offsets == nil {
+			f(at, s)
+		} else {
+			f(int(p.offsets[at]), s)
+		}
+	}
+}
+
+// add makes the slot at index i, which is above all indices used so far.
+func (p *Page) add(i int, full bool) *slot {
+	if cap(p.slots) <= i {
+		p.grow(i, full)
+	}
+	p.slots = p.slots[:i+1]
+	p.live++
+	return &p.slots[i]
+}
+
+// grow makes room for index i. Full says that the queue fills whole pages, so
+// that there is no point in growing by steps.
+func (p *Page) grow(i int, full bool) {
+	n := pageSize
+	if !full {
+		n = min(pageSize, max(8, 4*cap(p.slots), i+1))
+	}
+	slots := make([]slot, len(p.slots), n)
+	copy(slots, p.slots)
+	p.slots = slots
+}
+
+// drop empties the slot at index i.
+func (p *Page) drop(s *slot) {
+	if s.flags&isLarge != 0 {
+		p.large[s.at] = content{}
+	}
+	*s = slot{}
+	p.live--
+}
+
+// sparse reports whether compact is worth its cost: at most an eighth of the
+// slots is left, so that each compaction is paid for by the messages gone since
+// the last one.
+func (p *Page) sparse() bool {
+	return len(p.slots) > 8 && p.live*8 <= len(p.slots) && p.live > 0
+}
+
+// compact moves the few messages left into memory of their own, so that a
+// straggler pins no more than itself. The page takes no new messages afterwards.
+func (p *Page) compact() {
+	slots := make([]slot, 0, p.live)
+	offsets := make([]uint8, 0, p.live)
+	old := *p
+	p.texts, p.builder, p.large = nil, nil, nil
+	hint := 0
+	old.all(func(i int, s *slot) {
+		if s.flags&isLarge == 0 {
+			hint += len(old.text(s))
+		}
+	})
+	old.all(func(i int, s *slot) {
+		n := *s
+		if s.flags&isLarge != 0 {
+			n.at = uint32(len(p.large))
+			p.large = append(p.large, old.large[s.at])
+		} else {
+			n.at = p.write(old.text(s), nil, hint)
+		}
+		slots = append(slots, n)
+		offsets = append(offsets, uint8(i))
+	})
+	p.slots, p.offsets = slots, offsets
+}

@@ -1,0 +1,290 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/btree"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// An Offer is one receive being filled. The Order offers it messages.
+type Offer struct {
+	q      *Queue
+	now    int64 // ns
+	until  int64 // ms: the deadline of what is taken now
+	hide   bool  // false: a visibility timeout of zero
+	max    int
+	out    []queue.Delivery
+	moving []uint64 // sequence numbers of messages to be dead-lettered
+	// limited says that a message was left because too many are in flight.
+	limited bool
+	expired []uint64 // removed from the queue, not yet from the store
+}
+
+// request is a checked [queue.ReceiveOptions].
+type request struct {
+	max     int
+	wait    time.Duration
+	timeout time.Duration
+	into    []queue.Delivery
+}
+
+// maxMoves bounds how many messages one pass over a queue dead-letters.
+const maxMoves = 64
+
+// Receive implements queue.Queue.
+func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.Delivery, error) {
+	r, err := resolveReceive(&o, q.kind, q.config.Load())
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("receive: %w", err)
+	}
+	now := q.clock.now()
+	end, short := now+int64(r.wait), r.wait == 0
+	q.mu.Lock()
+	for again := false; ; again = true {
+		if err := q.refusing(); err != nil {
+			q.unlock(now)
+			return nil, err
+		}
+		now = q.catchUp(now)
+		if q.waiters.head != nil && !again {
+			q.serve(now) // those who came earlier come first
+		}
+		out, moving, limited := q.take(&r, now)
+		if len(out) == 0 && len(moving) == 0 {
+			if r.wait = time.Duration(end - now); r.wait <= 0 {
+				q.unlock(now)
+				if limited && q.kind == queue.Standard && short {
+					return nil, &queue.LimitError{Parameter: "InFlight", Got: queue.MaxInFlight, Max: queue.MaxInFlight, Err: queue.ErrInFlightLimit}
+				}
+				return nil, nil
+			}
+			if out, moving, err = q.wait(ctx, &r, again); err != nil || len(out)+len(moving) == 0 {
+				return nil, err
+			}
+			now = q.clock.now()
+		}
+		if out, err = q.hand(now, out, moving); err != nil || len(out) > 0 {
+			return out, err
+		}
+		// All there was went to the dead-letter queue, or came back from there.
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("receive: %w", err)
+		}
+		now = q.clock.now()
+		q.mu.Lock()
+	}
+}
+
+// take fills a receive with what is visible.
+func (q *Queue) take(r *request, now int64) (out []queue.Delivery, moving []uint64, limited bool) {
+	o := &q.offer
+	*o = Offer{q: q, now: now, until: deadline(now, r.timeout), hide: r.timeout > 0, max: r.max, out: r.into[:0], expired: o.expired[:0]}
+	q.order.Take(o)
+	out, moving, limited = o.out, o.moving, o.limited
+	if !o.hide {
+		for i := range out {
+			f, _ := out[i].Receipt.Fields()
+			p, i, s := q.find(f.Seq)
+			q.land(p, i, s)
+			q.trace(queue.StepReleased, f.Seq, 0)
+			q.show(p, i, s, queue.InFlight)
+		}
+	}
+	q.forget(now, o.expired)
+	o.out, o.moving = nil, nil
+	return out, moving, limited
+}
+
+// Offer decides what becomes of a visible message: it is received, or it is due
+// to leave the queue, or the receive takes no more.
+func (o *Offer) Offer(p *Page, i int) Answer {
+	q, s := o.q, p.slot(i)
+	cfg := q.config.Load()
+	if s.sentAt+int64(cfg.Retention/time.Millisecond) <= floor(o.now) {
+		o.expired = append(o.expired, p.Seq(i))
+		q.stats.Expired++
+		q.trace(queue.StepExpired, p.Seq(i), 0)
+		q.remove(p, i, s)
+		return Removed
+	}
+	if len(o.out) == o.max {
+		return Full
+	}
+	// SQS moves a message when it would be received once more, never before.
+	if d := &cfg.DeadLetter; d.Target != nil && s.receives >= uint32(d.MaxReceives) && s.flags&isRefused == 0 {
+		if len(o.moving) == maxMoves {
+			return Full
+		}
+		o.moving = append(o.moving, p.Seq(i))
+		q.fly(p, i, s)
+		s.flags |= isMoving
+		return Taken
+	}
+	if cfg.Limits == queue.SQSLimits && q.stats.InFlight >= queue.MaxInFlight {
+		o.limited = true
+		return Full
+	}
+	s.receives++
+	s.flags &^= isRefused
+	s.lastAt = floor(o.now)
+	if s.firstAt == 0 {
+		s.firstAt = s.lastAt
+	}
+	q.fly(p, i, s)
+	if o.hide {
+		s.node = q.wheel.Schedule(o.until, p.Seq(i))
+		q.wake(o.until)
+	}
+	q.stats.Received++
+	if len(o.out) < cap(o.out) {
+		o.out = o.out[:len(o.out)+1]
+	} else {
+		o.out = append(o.out, queue.Delivery{})
+	}
+	q.deliver(&o.out[len(o.out)-1], p, i, s, o.until)
+	q.trace(queue.StepReceived, p.Seq(i), o.until)
+	return Taken
+}
+
+// Done reports that the receive is full, so that an Order may stop before it
+// looks for another message.
+func (o *Offer) Done() bool { return len(o.out) == o.max }
+
+// deliver writes a delivery of a message that was just received.
+func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, until int64) {
+	seq := p.Seq(i)
+	body, e := p.content(s)
+	d.Message = queue.Message{
+		Body: body, Attributes: attributes(e.attributes),
+		GroupID: e.group, DeduplicationID: e.dedup, TraceHeader: e.trace,
+	}
+	d.ID = q.idOf(seq, &e)
+	d.Receipt = q.identity.receipt(seq, s.receives, s.lastAt)
+	d.Sequence = 0
+	if q.kind == queue.FIFO {
+		d.Sequence = seq
+	}
+	d.ReceiveCount = int(s.receives)
+	d.SentAt, d.FirstReceivedAt, d.VisibleAt = instant(s.sentAt), instant(s.firstAt), instant(until)
+	d.DeadLetterSource, d.DeadLetterReason = e.source, e.reason
+}
+
+// idOf returns a message's ID.
+func (q *Queue) idOf(seq uint64, e *extraFields) (id queue.MessageID) {
+	if e.id == "" {
+		return q.identity.id(seq)
+	}
+	copy(id[:], e.id)
+	return id
+}
+
+// fly and land keep the index of messages in flight. Pages stay in the tree
+// when their last one has landed and leave it when they are freed, so that a
+// queue that holds one message at a time doesn't touch the tree for each.
+func (q *Queue) fly(p *Page, i int, s *slot) {
+	s.state = queue.InFlight
+	q.stats.Visible--
+	q.stats.InFlight++
+	p.inFlight.Set(i)
+	if !p.inFlightListed {
+		if q.inFlight == nil {
+			q.inFlight = btree.NewG(32, byFirst)
+		}
+		q.inFlight.ReplaceOrInsert(p)
+		p.inFlightListed = true
+	}
+}
+
+func (q *Queue) land(p *Page, i int, s *slot) {
+	if s.node != 0 {
+		q.wheel.Cancel(s.node)
+		s.node = 0
+	}
+	s.flags &^= isMoving
+	q.stats.InFlight--
+	p.inFlight.Unset(i)
+}
+
+// hand finishes a receive: it records the receives in the store, moves what is
+// due to the dead-letter queue, and returns what is left. The caller must hold
+// q.mu; hand lets go of it.
+func (q *Queue) hand(now int64, out []queue.Delivery, moving []uint64) ([]queue.Delivery, error) {
+	if q.store == nil && len(moving) == 0 {
+		q.unlock(now)
+		return out, nil
+	}
+	var commit queue.Commit
+	if q.store != nil && len(out) > 0 {
+		var err error
+		if commit, err = q.touch(now, out); err != nil {
+			q.undo(now, out, moving)
+			q.unlock(now)
+			return nil, err
+		}
+	}
+	target := q.config.Load().DeadLetter.Target
+	q.enter()
+	q.unlock(now)
+	if len(moving) > 0 {
+		q.move(target, moving, "")
+	}
+	var err error
+	if commit != 0 {
+		// A receive need not survive the machine, only the process: a message that
+		// kills its consumer is to reach the dead-letter queue in the end.
+		err = q.store.Wait(commit, queue.Written)
+	}
+	q.mu.Lock()
+	q.leave()
+	if err != nil {
+		q.fail(err)
+		out = nil
+	}
+	q.unlock(now)
+	return out, err
+}
+
+// touch appends the receives in out to the store.
+func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
+	q.touches = q.touches[:0]
+	for i := range out {
+		f, _ := out[i].Receipt.Fields()
+		q.touches = append(q.touches, queue.Touch{Seq: f.Seq, Receives: f.Receive, FirstReceivedAt: out[i].FirstReceivedAt.UnixMilli()})
+	}
+	q.change[0] = queue.Change{Queue: q.number, Touch: q.touches}
+	return q.append(now, nil)
+}
+
+// undo makes a receive that reached nobody as if it had never been: the
+// messages are visible again and the receive isn't counted.
+func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
+	for i := range out {
+		f, _ := out[i].Receipt.Fields()
+		p, at, s := q.find(f.Seq)
+		if s == nil || s.receives != f.Receive {
+			continue // gone or with somebody else by now
+		}
+		q.stats.Received--
+		if s.receives--; s.receives == 0 {
+			s.firstAt = 0
+		}
+		if s.state == queue.InFlight {
+			q.land(p, at, s)
+			q.trace(queue.StepReleased, f.Seq, 0)
+			q.show(p, at, s, queue.InFlight)
+		}
+	}
+	for _, seq := range moving {
+		if p, i, s := q.find(seq); s != nil && s.flags&isMoving != 0 {
+			q.land(p, i, s)
+			q.show(p, i, s, queue.InFlight)
+		}
+	}
+}

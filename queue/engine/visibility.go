@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// errMoving says that a message is on its way to the dead-letter queue and that
+// nothing can be said of it until it has arrived or come back.
+var errMoving = errors.New("engine: internal error: message is moving")
+
+// ChangeVisibility implements queue.Queue.
+func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("change visibility: %w", err)
+	}
+	now := q.clock.now()
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	err := q.settled(func() error { return q.change1(r, d, now) })
+	q.unlock(now)
+	return err
+}
+
+// ChangeVisibilityBatch implements queue.Queue.
+func (q *Queue) ChangeVisibilityBatch(ctx context.Context, cs []queue.VisibilityChange) error {
+	if err := checkBatch(len(cs), q.config.Load()); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("change visibility: %w", err)
+	}
+	now := q.clock.now()
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	var refused *queue.BatchError
+	for i := range cs {
+		if err := q.settled(func() error { return q.change1(cs[i].Receipt, cs[i].Timeout, now) }); err != nil {
+			refused = refuse(refused, i, err)
+		}
+	}
+	q.unlock(now)
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// settled runs f, again if need be, until the message it is about is not moving.
+// The caller must hold q.mu, which is let go while a move settles.
+func (q *Queue) settled(f func() error) error {
+	for {
+		err := f()
+		if err != errMoving {
+			return err
+		}
+		if q.moves == nil {
+			q.moves = make(chan struct{})
+		}
+		moves := q.moves
+		q.enter()
+		q.mu.Unlock()
+		<-moves // a move ends: Adopt does
+		q.mu.Lock()
+		q.leave()
+	}
+}
+
+// holder returns the message that a receipt may act on: nil if it is gone, and
+// errMoving if that is about to be decided. It refuses receipts whose right has
+// ended, by table 9.2 of the project's behaviour rows.
+func (q *Queue) holder(r queue.Receipt, now int64) (p *Page, i int, s *slot, f queue.ReceiptFields, err error) {
+	if f, err = q.identity.open(r); err != nil {
+		return
+	}
+	p, i, s = q.find(f.Seq)
+	if s != nil && s.flags&isMoving != 0 {
+		err = errMoving
+		return
+	}
+	current := s != nil && s.state == queue.InFlight && f.Receive == s.receives && f.Incarnation == q.identity.incarnation
+	cfg := q.config.Load()
+	switch {
+	case s == nil:
+	case q.kind == queue.FIFO || cfg.FencedReceipts:
+		// The deadline itself counts, not whether somebody noticed that it passed.
+		if !current || q.wheel.Deadline(s.node) <= floor(now) {
+			err = queue.ErrReceiptExpired
+		}
+		return
+	case current:
+		return // in flight, so not older than the longest visibility timeout
+	}
+	if cfg.Limits == queue.SQSLimits && q.kind == queue.Standard && q.old(f, now) {
+		err = queue.ErrReceiptExpired
+	}
+	return
+}
+
+// old reports whether a receipt has outlived [queue.ReceiptLifetime].
+func (q *Queue) old(f queue.ReceiptFields, now int64) bool {
+	if now == 0 { // Delete looks at the clock only here
+		now = q.clock.now()
+	}
+	return floor(now) > f.At+int64(queue.ReceiptLifetime/time.Millisecond)
+}
+
+// change1 changes the visibility of one message.
+func (q *Queue) change1(r queue.Receipt, d time.Duration, now int64) error {
+	cfg := q.config.Load()
+	if err := checkVisibility(d, cfg); err != nil {
+		return err
+	}
+	p, i, s, f, err := q.holder(r, now)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return queue.ErrMessageGone
+	}
+	if d == 0 {
+		if s.state == queue.InFlight {
+			q.land(p, i, s)
+			q.trace(queue.StepReleased, f.Seq, 0)
+			q.show(p, i, s, queue.InFlight)
+		}
+		return nil
+	}
+	until := deadline(now, d)
+	if cfg.Limits == queue.SQSLimits {
+		// The total is counted from the latest receive, whichever receipt asks.
+		held := s.lastAt
+		if f.Receive == s.receives {
+			held = f.At
+		}
+		if left := time.Duration(held+int64(queue.MaxVisibility/time.Millisecond)-floor(now)) * time.Millisecond; d > left {
+			return &queue.LimitError{
+				Parameter: "VisibilityTimeout", Got: d, Min: time.Duration(0), Max: max(left, 0),
+				Reason: "a message is hidden for at most 12h0m0s in total, counted from its receive", Err: queue.ErrInvalidParameter,
+			}
+		}
+	}
+	if s.state == queue.InFlight {
+		q.wheel.Reschedule(s.node, until)
+	} else {
+		// An expired receipt of a Standard queue hides the message again. SQS
+		// answers with success; that it hides is the natural reading (unverified).
+		q.fly(p, i, s)
+		q.order.Hide(p, i)
+		s.node = q.wheel.Schedule(until, f.Seq)
+	}
+	q.wake(until)
+	q.trace(queue.StepExtended, f.Seq, until)
+	return nil
+}

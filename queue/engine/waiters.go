@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// A waiter is a receiver in a long poll. At any moment either no message is
+// receivable or nobody waits: whoever makes a message visible serves those who
+// wait, in the order of their arrival, before it lets go of the lock. So no
+// wake-up can be missed and nobody can overtake.
+type waiter struct {
+	request
+	served chan struct{} // closed when one of the next three is set
+	out    []queue.Delivery
+	moving []uint64
+	err    error
+
+	before, after *waiter
+	waiting       bool // in the list
+}
+
+// serve ends the wait, with what was taken for the waiter or an error.
+func (w *waiter) serve(err error) {
+	w.err = err
+	close(w.served)
+}
+
+// waiters is the list of those who wait, oldest first.
+type waiters struct {
+	head, tail *waiter
+	n          int
+}
+
+// push adds w at the end, or in front of all if it had its turn already and
+// came away with nothing.
+func (l *waiters) push(w *waiter, front bool) {
+	w.waiting = true
+	l.n++
+	switch {
+	case l.head == nil:
+		l.head, l.tail = w, w
+	case front:
+		w.after, l.head.before = l.head, w
+		l.head = w
+	default:
+		w.before, l.tail.after = l.tail, w
+		l.tail = w
+	}
+}
+
+func (l *waiters) remove(w *waiter) {
+	if w.before != nil {
+		w.before.after = w.after
+	} else {
+		l.head = w.after
+	}
+	if w.after != nil {
+		w.after.before = w.before
+	} else {
+		l.tail = w.before
+	}
+	w.before, w.after, w.waiting = nil, nil, false
+	l.n--
+}
+
+func (l *waiters) pop() *waiter {
+	w := l.head
+	if w != nil {
+		l.remove(w)
+	}
+	return w
+}
+
+// serve fills the receives of those who wait with what is visible.
+func (q *Queue) serve(now int64) {
+	for w := q.waiters.head; w != nil; w = q.waiters.head {
+		w.out, w.moving, _ = q.take(&w.request, now)
+		if len(w.out) == 0 && len(w.moving) == 0 {
+			return
+		}
+		q.waiters.remove(w)
+		w.serve(nil)
+	}
+}
+
+// wait parks a receiver until it is served, r.wait has passed, or ctx ends. The
+// caller must hold q.mu. It is let go while waiting; it is held again when wait
+// returns something, and free when it returns nothing or an error.
+func (q *Queue) wait(ctx context.Context, r *request, front bool) ([]queue.Delivery, []uint64, error) {
+	w := &waiter{request: *r, served: make(chan struct{})}
+	q.waiters.push(w, front)
+	q.unlock(q.clock.now())
+
+	timer := time.NewTimer(r.wait)
+	defer timer.Stop()
+	var ended error
+	select {
+	case <-w.served:
+	case <-timer.C:
+	case <-ctx.Done():
+		ended = fmt.Errorf("receive: %w", ctx.Err())
+	}
+	now := q.clock.now()
+	q.mu.Lock()
+	if w.waiting {
+		q.waiters.remove(w)
+		// Its deadline may coincide with a message's: time has passed for both.
+		if ended == nil && q.closed == nil {
+			now = q.catchUp(now)
+			if w.out, w.moving, _ = q.take(r, now); len(w.out)+len(w.moving) > 0 {
+				return w.out, w.moving, nil
+			}
+		}
+	} else if ended != nil && w.err == nil {
+		// Served and gone at once: what it was given goes to the next.
+		q.undo(now, w.out, w.moving)
+	} else if w.err == nil {
+		return w.out, w.moving, nil
+	} else {
+		ended = w.err
+	}
+	q.unlock(now)
+	return nil, nil, ended
+}
