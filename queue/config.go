@@ -90,8 +90,8 @@ const (
 type ThroughputLimit uint8
 
 const (
-	PerQueue          ThroughputLimit = iota
-	PerMessageGroupID                 // allowed with ScopeMessageGroup only
+	PerQueue          ThroughputLimit = iota // of the whole queue
+	PerMessageGroupID                        // of each group; allowed with ScopeMessageGroup only
 )
 
 // Limits chooses the limits a queue enforces.

@@ -161,6 +161,20 @@ func (p *Page) content(s *slot) (body string, e extraFields) {
 	return t[:s.size], e
 }
 
+// body returns the body of a small message.
+func (p *Page) body(s *slot) string {
+	at := s.at & 0xffff
+	return p.texts[s.at>>16][at : at+uint32(s.size)]
+}
+
+// message puts together what a sender gave.
+func (e *extraFields) message(body string) queue.Message {
+	return queue.Message{
+		Body: body, Attributes: attributes(e.attributes),
+		GroupID: e.group, DeduplicationID: e.dedup, TraceHeader: e.trace,
+	}
+}
+
 // Group returns the message group of the message at index i.
 func (p *Page) Group(i int) string {
 	_, e := p.content(p.slot(i))

@@ -115,13 +115,10 @@ func (q *Queue) arrived(seq uint64, moved bool) {
 func (q *Queue) record(p *Page, i int, s *slot) queue.Record {
 	body, e := p.content(s)
 	return queue.Record{
-		Seq: p.Seq(i),
-		ID:  q.idOf(p.Seq(i), &e),
-		Message: queue.Message{
-			Body: body, Attributes: attributes(e.attributes),
-			GroupID: e.group, DeduplicationID: e.dedup, TraceHeader: e.trace,
-		},
-		SentAt: s.sentAt, FirstReceivedAt: s.firstAt, Receives: s.receives,
+		Seq:     p.Seq(i),
+		ID:      q.idOf(p.Seq(i), &e),
+		Message: e.message(body),
+		SentAt:  s.sentAt, FirstReceivedAt: s.firstAt, Receives: s.receives,
 		DeadLetterSource: e.source, DeadLetterReason: e.reason,
 	}
 }

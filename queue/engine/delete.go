@@ -53,10 +53,8 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 	}
 	if q.store == nil {
 		for i := range rs {
-			if seq, err := q.deletable(rs[i], now); err != nil {
+			if _, err := q.deletable(rs[i], now, true); err != nil {
 				refused = refuse(refused, i, err)
-			} else {
-				q.deleted(seq)
 			}
 		}
 		q.unlockServing(now)
@@ -64,7 +62,7 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 	}
 	numbers := make([]uint64, 0, len(rs)) // not q.numbers: deletable may let go of the lock
 	for i := range rs {
-		if seq, err := q.deletable(rs[i], now); err != nil {
+		if seq, err := q.deletable(rs[i], now, false); err != nil {
 			refused = refuse(refused, i, err)
 		} else if seq != 0 {
 			numbers = append(numbers, seq)
@@ -79,7 +77,9 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 		}
 		q.last = commit
 		for _, seq := range numbers {
-			q.deleted(seq)
+			if p, i, s := q.find(seq); s != nil { // else named twice
+				q.deleted(p, i, s)
+			}
 		}
 	}
 	if refused != nil && len(refused.Entries) == len(rs) {
@@ -90,26 +90,26 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 }
 
 // deletable returns the number of the message a receipt may delete, zero if it
-// is gone already.
-func (q *Queue) deletable(r queue.Receipt, now int64) (seq uint64, err error) {
-	err = q.settled(func() error {
-		_, _, s, f, err := q.holder(r, now)
-		if s != nil {
-			seq = f.Seq
-		}
-		return err
-	})
-	return seq, err
+// is gone already; if take is set it takes the message out.
+func (q *Queue) deletable(r queue.Receipt, now int64, take bool) (seq uint64, err error) {
+	p, i, s, f, err := q.holder(r, now)
+	for err == errMoving {
+		q.awaitMove()
+		p, i, s, f, err = q.holder(r, now)
+	}
+	if err != nil || s == nil {
+		return 0, err
+	}
+	if take {
+		q.deleted(p, i, s)
+	}
+	return f.Seq, nil
 }
 
-// deleted takes a message out; it may be gone since it was looked up.
-func (q *Queue) deleted(seq uint64) {
-	p, i, s := q.find(seq)
-	if s == nil {
-		return
-	}
+// deleted takes a message out.
+func (q *Queue) deleted(p *Page, i int, s *slot) {
 	q.stats.Deleted++
-	q.trace(queue.StepDeleted, seq, 0)
+	q.trace(queue.StepDeleted, p.Seq(i), 0)
 	q.gone(p, i, s)
 }
 
@@ -149,9 +149,19 @@ func (q *Queue) remove(p *Page, i int, s *slot) {
 		// It takes the next messages, so it stays.
 	case p.live == 0:
 		q.free(p)
-	case p.sparse():
-		p.compact()
+	case p != q.straggler && p.sparse():
+		q.leaveBehind(p)
 	}
+}
+
+// leaveBehind notes that most of p's messages are gone. The page is compacted
+// only when the next one is in that state: where messages go in order, it will
+// be empty by then.
+func (q *Queue) leaveBehind(p *Page) {
+	if s := q.straggler; s != nil && q.pages[s.First] == s && s.sparse() {
+		s.compact()
+	}
+	q.straggler = p
 }
 
 // free drops a page without messages.
@@ -160,6 +170,9 @@ func (q *Queue) free(p *Page) {
 	delete(q.pages, p.First)
 	if q.recent == p {
 		q.recent = nil
+	}
+	if q.straggler == p {
+		q.straggler = nil
 	}
 	if q.tail == p {
 		q.tail = nil
@@ -171,6 +184,10 @@ func (q *Queue) free(p *Page) {
 	if p.minSent != never {
 		q.ages.Delete(p)
 		p.minSent = never
+	}
+	if cap(p.slots) == pageSize {
+		q.spare = p.slots[:0] // all its slots are zero: drop saw to it
+		p.slots = nil
 	}
 }
 
@@ -212,7 +229,7 @@ func (q *Queue) empty() {
 	s.Purged += uint64(s.Pending + s.Delayed + s.Visible + s.InFlight)
 	s.Pending, s.Delayed, s.Visible, s.InFlight = 0, 0, 0, 0
 	clear(q.pages)
-	q.tail, q.recent, q.inFlight, q.ages = nil, nil, nil, nil
+	q.tail, q.recent, q.straggler, q.inFlight, q.ages = nil, nil, nil, nil, nil
 	q.wheel = visibility.Wheel{}
 	q.order.Clear()
 }

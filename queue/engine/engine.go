@@ -28,11 +28,12 @@ type Queue struct {
 
 	mu sync.Mutex // guards everything below; taken before no other lock but the store's
 
-	pages  map[uint64]*Page // by First
-	tail   *Page            // the page that next falls into, or the last one; may be nil
-	recent *Page            // the page find returned last
-	hint   int              // bytes of text in the latest full page
-	next   uint64           // sequence number of the next message
+	pages     map[uint64]*Page // by First
+	tail      *Page            // the page that next falls into, or the last one; may be nil
+	recent    *Page            // the page find returned last
+	straggler *Page            // a page of which little is left: see leaveBehind
+	hint      int              // bytes of text in the latest full page
+	next      uint64           // sequence number of the next message
 
 	wheel    visibility.Wheel     // delays and visibility timeouts, by sequence number
 	inFlight *btree.BTreeG[*Page] // pages with messages in flight; nil until one was
@@ -47,6 +48,8 @@ type Queue struct {
 	batch    queue.Batch          // scratch, for Append
 	change   [2]queue.Change      // scratch, for batch
 	records  []queue.Record       // scratch, for change
+	spare    []slot               // of a freed page, all zero
+	dues     []uint64             // scratch, for advance
 	numbers  []uint64             // scratch, for change
 	touches  []queue.Touch        // scratch, for change
 	extra    []byte               // scratch, for content
@@ -112,7 +115,7 @@ func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 		}
 		for i := range records {
 			r := &records[i]
-			q.insert(r)
+			q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt, dueAt: r.DueAt})
 			q.stats.Recovered++
 			q.trace(queue.StepRecovered, r.Seq, 0)
 			q.settle(r.Seq, now)

@@ -6,6 +6,7 @@ import (
 	"github.com/google/btree"
 
 	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/visibility"
 )
 
 // slice is how many deadlines are dealt with while the lock is held once, so
@@ -16,6 +17,9 @@ const slice = 256
 // exact. It lets go of the lock between slices and returns the time at the end.
 // The caller must hold q.mu, and holds it again.
 func (q *Queue) catchUp(now int64) int64 {
+	if floor(now) < q.armedAt {
+		return now // the timer is set to the earliest deadline, or before
+	}
 	for q.advance(now) {
 		q.enter()
 		q.unlock(now)
@@ -29,9 +33,11 @@ func (q *Queue) catchUp(now int64) int64 {
 // advance deals with one slice of what is due at now and reports whether there
 // is more.
 func (q *Queue) advance(now int64) (more bool) {
-	var due [slice]uint64
-	n, more := q.wheel.Advance(floor(now), due[:])
-	for _, seq := range due[:n] {
+	if q.dues == nil {
+		q.dues = make([]uint64, slice)
+	}
+	n, more := q.wheel.Advance(floor(now), q.dues)
+	for _, seq := range q.dues[:n] {
 		q.due(seq)
 	}
 	return q.expire(now) || more
@@ -139,6 +145,15 @@ func (q *Queue) forget(now int64, seqs []uint64) {
 	}
 }
 
+// schedule puts a message's deadline, in ms, into the wheel. Now is in ms too.
+func (q *Queue) schedule(at int64, seq uint64, now int64) visibility.Handle {
+	if q.wheel.Len() == 0 {
+		q.wheel.Advance(now, nil) // an empty wheel moves for nothing, and sorts finer
+	}
+	q.wake(at)
+	return q.wheel.Schedule(at, seq)
+}
+
 // wake sees to it that the timer fires at a deadline in ms, or before. The timer
 // is set to the earliest deadline there was; one that was met early makes it
 // fire for nothing once and is cheaper than moving it with every message.
@@ -164,12 +179,12 @@ func (q *Queue) tick() {
 	defer q.ticking.Done()
 	now := q.clock.now()
 	q.mu.Lock()
-	q.armedAt = never
 	if q.closed != nil {
 		q.mu.Unlock()
 		return
 	}
 	now = q.catchUp(now)
+	q.armedAt = never // not before: meanwhile it tells others that there is something due
 	next := int64(never)
 	if at, ok := q.wheel.Next(); ok {
 		next = at
@@ -199,12 +214,11 @@ func (q *Queue) redelay(now int64) {
 				q.wake(due)
 			case s.state == queue.Visible && s.receives == 0 && due > floor(now):
 				s.state = queue.Delayed
-				s.node = q.wheel.Schedule(due, p.Seq(i))
+				s.node = q.schedule(due, p.Seq(i), floor(now))
 				q.stats.Visible--
 				q.stats.Delayed++
 				q.order.Hide(p, i)
 				q.trace(queue.StepDelayed, p.Seq(i), due)
-				q.wake(due)
 			}
 		})
 	}

@@ -73,10 +73,17 @@ const (
 // Bits is a set of indices of a page.
 type Bits [pageSize / 64]uint64
 
-func (b *Bits) Set(i int)      { b[i>>6] |= 1 << (i & 63) }
-func (b *Bits) Unset(i int)    { b[i>>6] &^= 1 << (i & 63) }
+// Set adds an index to the set.
+func (b *Bits) Set(i int) { b[i>>6] |= 1 << (i & 63) }
+
+// Unset takes an index out of the set.
+func (b *Bits) Unset(i int) { b[i>>6] &^= 1 << (i & 63) }
+
+// Has reports whether an index is in the set.
 func (b *Bits) Has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
-func (b *Bits) Empty() bool    { return b[0]|b[1]|b[2]|b[3] == 0 }
+
+// Empty reports whether the set is empty.
+func (b *Bits) Empty() bool { return b[0]|b[1]|b[2]|b[3] == 0 }
 
 // Next returns the lowest index in the set that is at least i, or -1.
 func (b *Bits) Next(i int) int {

@@ -139,8 +139,7 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	}
 	q.fly(p, i, s)
 	if o.hide {
-		s.node = q.wheel.Schedule(o.until, p.Seq(i))
-		q.wake(o.until)
+		s.node = q.schedule(o.until, p.Seq(i), s.lastAt)
 	}
 	q.stats.Received++
 	if len(o.out) < cap(o.out) {
@@ -160,19 +159,22 @@ func (o *Offer) Done() bool { return len(o.out) == o.max }
 // deliver writes a delivery of a message that was just received.
 func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, until int64) {
 	seq := p.Seq(i)
-	body, e := p.content(s)
-	d.Message = queue.Message{
-		Body: body, Attributes: attributes(e.attributes),
-		GroupID: e.group, DeduplicationID: e.dedup, TraceHeader: e.trace,
+	*d = queue.Delivery{
+		Receipt:      q.identity.receipt(seq, s.receives, s.lastAt),
+		ReceiveCount: int(s.receives),
+		SentAt:       instant(s.sentAt), FirstReceivedAt: instant(s.firstAt), VisibleAt: instant(until),
 	}
-	d.ID = q.idOf(seq, &e)
-	d.Receipt = q.identity.receipt(seq, s.receives, s.lastAt)
-	d.Sequence = 0
 	if q.kind == queue.FIFO {
 		d.Sequence = seq
 	}
-	d.ReceiveCount = int(s.receives)
-	d.SentAt, d.FirstReceivedAt, d.VisibleAt = instant(s.sentAt), instant(s.firstAt), instant(until)
+	if s.flags&(hasExtra|isLarge) == 0 {
+		d.Body = p.body(s)
+		d.ID = q.identity.id(seq)
+		return
+	}
+	body, e := p.content(s)
+	d.Message = e.message(body)
+	d.ID = q.idOf(seq, &e)
 	d.DeadLetterSource, d.DeadLetterReason = e.source, e.reason
 }
 

@@ -17,6 +17,14 @@ type accepted struct {
 	n      int
 }
 
+// incoming is a message on its way into the queue.
+type incoming struct {
+	seq           uint64
+	message       *queue.Message
+	record        *queue.Record // what else came with it; nil if it was sent
+	sentAt, dueAt int64         // ms; dueAt is zero without a delay
+}
+
 // Send implements queue.Queue.
 func (q *Queue) Send(ctx context.Context, m queue.Message) (queue.Sent, error) {
 	cfg := q.config.Load()
@@ -28,7 +36,7 @@ func (q *Queue) Send(ctx context.Context, m queue.Message) (queue.Sent, error) {
 	}
 	one := [1]queue.Message{m}
 	var sent [1]queue.Sent
-	if err := q.send(cfg, one[:], sent[:], nil); err != nil {
+	if err := q.send(cfg, one[:], sent[:]); err != nil {
 		return queue.Sent{}, err
 	}
 	return sent[0], nil
@@ -58,18 +66,33 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) ([]queue.Sent
 	}
 	sent := make([]queue.Sent, len(ms))
 	if refused == nil {
-		return sent, q.send(cfg, ms, sent, nil)
+		return sent, q.send(cfg, ms, sent)
 	}
-	if len(refused.Entries) == len(ms) {
-		if err := q.open(); err != nil {
-			return nil, err
+	return sent, q.sendOthers(cfg, ms, sent, refused)
+}
+
+// sendOthers sends the messages that were not refused.
+func (q *Queue) sendOthers(cfg *queue.Config, ms []queue.Message, sent []queue.Sent, refused *queue.BatchError) error {
+	bad := make(map[int]bool)
+	for _, e := range refused.Entries {
+		bad[e.Index] = true
+	}
+	var others []queue.Message
+	var places []int
+	for i := range ms {
+		if !bad[i] {
+			others = append(others, ms[i])
+			places = append(places, i)
 		}
-		return sent, refused
 	}
-	if err := q.send(cfg, ms, sent, refused.Entries); err != nil {
-		return nil, err
+	answers := make([]queue.Sent, len(others))
+	if err := q.send(cfg, others, answers); err != nil {
+		return err
 	}
-	return sent, refused
+	for i, at := range places {
+		sent[at] = answers[i]
+	}
+	return refused
 }
 
 // refuse adds an entry's error to a batch's.
@@ -81,16 +104,8 @@ func refuse(b *queue.BatchError, index int, err error) *queue.BatchError {
 	return b
 }
 
-// open returns the error of a queue that is closed.
-func (q *Queue) open() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed
-}
-
-// send accepts checked messages, except those that skip names, and returns when
-// they are durable.
-func (q *Queue) send(cfg *queue.Config, ms []queue.Message, sent []queue.Sent, skip []queue.EntryError) error {
+// send accepts checked messages and returns when they are durable.
+func (q *Queue) send(cfg *queue.Config, ms []queue.Message, sent []queue.Sent) error {
 	now := q.clock.now()
 	q.mu.Lock()
 	if err := q.refusing(); err != nil {
@@ -98,25 +113,40 @@ func (q *Queue) send(cfg *queue.Config, ms []queue.Message, sent []queue.Sent, s
 		return err
 	}
 	first := q.next
-	seq := first
-	q.records = q.records[:0]
-	for i := range ms {
-		if len(skip) > 0 && skip[0].Index == i {
-			skip = skip[1:]
-			continue
+	var commit queue.Commit
+	if q.store != nil && len(ms) > 0 {
+		q.records = q.records[:0]
+		for i := range ms {
+			seq := first + uint64(i)
+			q.records = append(q.records, queue.Record{
+				Seq: seq, ID: q.identity.id(seq), Message: ms[i], SentAt: floor(now), DueAt: dueAt(&ms[i], cfg, now),
+			})
 		}
-		r := queue.Record{Seq: seq, ID: q.identity.id(seq), Message: ms[i], SentAt: floor(now)}
-		if d := delayOf(&ms[i], cfg); d > 0 {
-			r.DueAt = deadline(now, d)
+		var err error
+		if commit, err = q.appendInserts(now, nil); err != nil {
+			q.unlock(now)
+			return err
 		}
-		sent[i] = queue.Sent{ID: r.ID}
-		if q.kind == queue.FIFO {
-			sent[i].Sequence = seq
-		}
-		q.records = append(q.records, r)
-		seq++
 	}
-	return q.accept(now, queue.StepAccepted, nil)
+	for i := range ms {
+		in := incoming{seq: first + uint64(i), message: &ms[i], sentAt: floor(now), dueAt: dueAt(&ms[i], cfg, now)}
+		q.insert(&in)
+		q.trace(queue.StepAccepted, in.seq, 0)
+		sent[i].ID = q.identity.id(in.seq)
+		if q.kind == queue.FIFO {
+			sent[i].Sequence = in.seq
+		}
+	}
+	q.stats.Accepted += uint64(len(ms))
+	return q.admit(now, commit, len(ms))
+}
+
+// dueAt returns when a message's delay is over, in ms; zero if it has none.
+func dueAt(m *queue.Message, cfg *queue.Config, now int64) int64 {
+	if d := delayOf(m, cfg); d > 0 {
+		return deadline(now, d)
+	}
+	return 0
 }
 
 // refusing returns why the queue takes no change now.
@@ -127,31 +157,12 @@ func (q *Queue) refusing() error {
 	return q.failed
 }
 
-// accept takes q.records in, numbered from q.next on, together with the loss
-// they mean to another queue of the store. It returns when that is durable. The
-// caller must hold q.mu; accept lets go of it.
-func (q *Queue) accept(now int64, step queue.Step, leaving *queue.Change) error {
-	first, n := q.next, len(q.records)
-	var commit queue.Commit
-	if q.store != nil {
-		var err error
-		q.change[0] = queue.Change{Queue: q.number, Insert: q.records}
-		if commit, err = q.append(now, leaving); err != nil {
-			q.unlock(now)
-			return err
-		}
-	}
-	for i := range q.records {
-		q.insert(&q.records[i])
-		q.trace(step, q.records[i].Seq, 0)
-	}
-	clear(q.records)
+// admit finishes the acceptance of the n messages that were just inserted
+// from q.next on: it returns when they are durable. The caller must hold q.mu;
+// admit lets go of it.
+func (q *Queue) admit(now int64, commit queue.Commit, n int) error {
+	first := q.next
 	q.next += uint64(n)
-	if step == queue.StepAdopted {
-		q.stats.Adopted += uint64(n)
-	} else {
-		q.stats.Accepted += uint64(n)
-	}
 	if q.store == nil {
 		for seq := first; seq < q.next; seq++ {
 			q.settle(seq, now)
@@ -160,8 +171,17 @@ func (q *Queue) accept(now int64, step queue.Step, leaving *queue.Change) error 
 		return nil
 	}
 	q.pending = append(q.pending, accepted{commit, first, n})
-	q.last = commit
+	q.last = max(q.last, commit)
 	return q.commit(now, commit)
+}
+
+// appendInserts hands q.records to the store, together with the loss they mean
+// to another queue of the store.
+func (q *Queue) appendInserts(now int64, leaving *queue.Change) (queue.Commit, error) {
+	q.change[0] = queue.Change{Queue: q.number, Insert: q.records}
+	commit, err := q.append(now, leaving)
+	clear(q.records)
+	return commit, err
 }
 
 // append hands q.change[0], and a change of another queue of the same store if
@@ -219,28 +239,41 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 
 // insert makes the slot of a message, in the state pending. Sequence numbers
 // come in ascending order.
-func (q *Queue) insert(r *queue.Record) {
-	p := q.pageFor(r.Seq)
-	i := int(r.Seq - p.First)
+func (q *Queue) insert(in *incoming) {
+	p := q.pageFor(in.seq)
+	i := int(in.seq - p.First)
 	s := p.add(i, q.hint > 0)
 	s.state = queue.Pending
-	s.sentAt, s.firstAt, s.receives = r.SentAt, r.FirstReceivedAt, r.Receives
-	e := extraFields{
-		attributes: r.Attributes.Encoded(), group: r.GroupID, dedup: r.DeduplicationID,
-		trace: r.TraceHeader, source: r.DeadLetterSource, reason: r.DeadLetterReason,
+	s.sentAt = in.sentAt
+	if in.record != nil {
+		s.firstAt, s.receives = in.record.FirstReceivedAt, in.record.Receives
 	}
-	if r.ID != q.identity.id(r.Seq) {
-		e.id = string(r.ID[:])
-	}
-	q.extra = e.encode(q.extra[:0])
-	p.store(s, r.Body, q.extra, q.hint)
-	q.age(p, r.SentAt)
-	if r.DueAt != 0 {
-		s.node = q.wheel.Schedule(r.DueAt, r.Seq)
-		q.wake(r.DueAt)
+	p.store(s, in.message.Body, q.extraOf(in), q.hint)
+	q.age(p, in.sentAt)
+	if in.dueAt != 0 {
+		s.node = q.schedule(in.dueAt, in.seq, in.sentAt)
 	}
 	q.stats.Pending++
 	q.order.Add(p, i)
+}
+
+// extraOf returns what is to be kept of a message beside its body.
+func (q *Queue) extraOf(in *incoming) []byte {
+	m, r := in.message, in.record
+	if r == nil && m.GroupID == "" && m.TraceHeader == "" && m.Attributes == (queue.Attributes{}) && m.DeduplicationID == "" {
+		return nil
+	}
+	e := extraFields{
+		attributes: m.Attributes.Encoded(), group: m.GroupID, dedup: m.DeduplicationID, trace: m.TraceHeader,
+	}
+	if r != nil {
+		e.source, e.reason = r.DeadLetterSource, r.DeadLetterReason
+		if r.ID != q.identity.id(in.seq) {
+			e.id = string(r.ID[:])
+		}
+	}
+	q.extra = e.encode(q.extra[:0])
+	return q.extra
 }
 
 // pageFor returns the page that a new message falls into.
@@ -258,6 +291,7 @@ func (q *Queue) pageFor(seq uint64) *Page {
 		}
 	}
 	p := &Page{First: first, minSent: never}
+	p.slots, q.spare = q.spare, nil
 	q.pages[first] = p
 	q.tail = p
 	return p
@@ -306,11 +340,11 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 		q.mu.Unlock()
 		return err
 	}
+	first := q.next
 	q.records = append(q.records[:0], ms...)
 	for i := range q.records {
 		r := &q.records[i]
-		r.Seq = q.next + uint64(i)
-		r.DueAt = 0
+		r.Seq, r.DueAt = first+uint64(i), 0
 		if q.kind == queue.FIFO {
 			// SQS developer guide, "Configuring a dead-letter queue redrive": the
 			// deduplication ID becomes the message's own ID; "Retention of
@@ -319,5 +353,20 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 			r.DeduplicationID = r.ID.String()
 		}
 	}
-	return q.accept(now, queue.StepAdopted, leaving)
+	records := slices.Clone(q.records)
+	var commit queue.Commit
+	if q.store != nil {
+		var err error
+		if commit, err = q.appendInserts(now, leaving); err != nil {
+			q.unlock(now)
+			return err
+		}
+	}
+	for i := range records {
+		r := &records[i]
+		q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt})
+		q.trace(queue.StepAdopted, r.Seq, 0)
+	}
+	q.stats.Adopted += uint64(len(ms))
+	return q.admit(now, commit, len(ms))
 }

@@ -59,21 +59,26 @@ func (q *Queue) ChangeVisibilityBatch(ctx context.Context, cs []queue.Visibility
 // settled runs f, again if need be, until the message it is about is not moving.
 // The caller must hold q.mu, which is let go while a move settles.
 func (q *Queue) settled(f func() error) error {
-	for {
-		err := f()
-		if err != errMoving {
-			return err
-		}
-		if q.moves == nil {
-			q.moves = make(chan struct{})
-		}
-		moves := q.moves
-		q.enter()
-		q.mu.Unlock()
-		<-moves // a move ends: Adopt does
-		q.mu.Lock()
-		q.leave()
+	err := f()
+	for err == errMoving {
+		q.awaitMove()
+		err = f()
 	}
+	return err
+}
+
+// awaitMove waits until a move settles. A move ends because Adopt does. The
+// caller must hold q.mu, which is let go meanwhile.
+func (q *Queue) awaitMove() {
+	if q.moves == nil {
+		q.moves = make(chan struct{})
+	}
+	moves := q.moves
+	q.enter()
+	q.mu.Unlock()
+	<-moves
+	q.mu.Lock()
+	q.leave()
 }
 
 // holder returns the message that a receipt may act on: nil if it is gone, and
@@ -157,7 +162,7 @@ func (q *Queue) change1(r queue.Receipt, d time.Duration, now int64) error {
 		// answers with success; that it hides is the natural reading (unverified).
 		q.fly(p, i, s)
 		q.order.Hide(p, i)
-		s.node = q.wheel.Schedule(until, f.Seq)
+		s.node = q.schedule(until, f.Seq, floor(now))
 	}
 	q.wake(until)
 	q.trace(queue.StepExtended, f.Seq, until)

@@ -1,0 +1,291 @@
+// Quickstart hashes every file below a folder, with a message queue between
+// the one who finds the files and the eight who hash them.
+//
+//	go run ./examples/quickstart [FOLDER]
+//
+// Without FOLDER it takes the source tree of the Go installation, about ten
+// thousand files.
+//
+// A producer sends one message for every regular file, ten at a time. Eight
+// consumers receive, hash, and delete. Now and then a consumer "crashes": it
+// drops the messages in its hands and never deletes them. Nothing is done about
+// that, and nothing needs to be: after the visibility timeout the queue hands
+// those messages to somebody else. At the end the folder is walked and hashed a
+// second time, without the queue, and the results are compared. A file without
+// a result, with another hash, or that should not be there makes the exit
+// status 1; so does a file that changed meanwhile.
+//
+// Read main.go from top to bottom: open the queue, produce, consume, verify,
+// report. The files beside it know about folders and terminals, not queues.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/standard"
+)
+
+const (
+	consumers  = 8
+	crashEvery = 250 // every 250th message to be received for the first time takes its consumer down
+)
+
+func main() {
+	flag.Usage = func() { fmt.Fprintln(flag.CommandLine.Output(), "usage: quickstart [FOLDER]") }
+	flag.Parse()
+	if flag.NArg() > 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	if err := start(ctx, flag.Arg(0)); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+func start(ctx context.Context, folder string) error {
+	if folder == "" {
+		var err error
+		if folder, err = goSource(ctx); err != nil {
+			return err
+		}
+	}
+	q, err := openQueue()
+	if err != nil {
+		return err
+	}
+	return errors.Join(run(ctx, q, folder, crashEvery, os.Stdout, isTerminal(os.Stdout)), q.Close())
+}
+
+// openQueue is the one place that says what kind of queue this is.
+func openQueue() (*standard.Queue, error) {
+	return standard.New(queue.Config{
+		Name: "quickstart",
+		// How long a consumer has for the messages it holds before they go to
+		// somebody else. Messages that take longer are hashed twice, which
+		// costs time but does no harm.
+		VisibilityTimeout: time.Second,
+	})
+}
+
+// inspectable is what this program needs of a queue.
+type inspectable interface {
+	queue.Queue
+	queue.Inspector
+}
+
+// run hashes all files below folder by way of q, and reports to out. Its error
+// says what is wrong with the results, or what kept it from getting them.
+func run(ctx context.Context, q inspectable, folder string, crashEvery int, out io.Writer, terminal bool) error {
+	root, err := openFolder(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	paths, err := files(ctx, root)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d files for %d consumers\n", len(paths), consumers)
+
+	j := &job{q: q, root: root, crashEvery: crashEvery, results: make(map[string]string)}
+	working, stop := context.WithCancelCause(ctx)
+	var team sync.WaitGroup // producer and consumers: stop ends them, Wait awaits them
+	begin := time.Now()
+	team.Go(func() {
+		if err := j.produce(working, paths); err != nil {
+			stop(err)
+		}
+	})
+	for range consumers {
+		team.Go(func() {
+			if err := j.consume(working); err != nil {
+				stop(err)
+			}
+		})
+	}
+	err = j.watch(working, &progress{out: out, bar: terminal, total: len(paths)})
+	elapsed := time.Since(begin)
+	stop(err)
+	team.Wait()
+
+	lost := "unknown"
+	if err != nil {
+		err = context.Cause(working) // what went wrong first
+	} else {
+		lost, err = j.verify(ctx)
+	}
+	return errors.Join(err, j.report(ctx, out, lost, elapsed))
+}
+
+// A job is what the producer and the consumers of one run share.
+type job struct {
+	q          inspectable
+	root       *os.Root
+	crashEvery int
+	allSent    atomic.Bool // the producer is done
+
+	mu                          sync.Mutex // guards the fields below
+	sent, received, redelivered int
+	results                     map[string]string // by path; see hashFile
+}
+
+// produce sends a message for every path.
+func (j *job) produce(ctx context.Context, paths []string) error {
+	for some := range slices.Chunk(paths, queue.MaxBatch) {
+		var batch []queue.Message
+		for _, path := range some {
+			// File names may have bytes that a message body may not: control
+			// characters, or what isn't UTF-8. A quoted string in ASCII brings
+			// every name through unchanged (JSON would replace bad bytes) and
+			// stays readable (base64 would not).
+			batch = append(batch, queue.Message{Body: strconv.QuoteToASCII(path)})
+		}
+		if _, err := j.q.SendBatch(ctx, batch); err != nil {
+			return err
+		}
+		j.mu.Lock()
+		j.sent += len(batch)
+		j.mu.Unlock()
+	}
+	j.allSent.Store(true)
+	return nil
+}
+
+// consume receives, hashes and deletes until ctx ends.
+func (j *job) consume(ctx context.Context) error {
+	memory := make([]queue.Delivery, 0, queue.MaxReceive)
+	for {
+		batch, err := j.q.Receive(ctx, queue.ReceiveOptions{
+			Max:  queue.MaxReceive,
+			Wait: queue.MaxWait, // a long poll: returns as soon as there is a message
+			Into: memory,
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil // all is done, or was called off
+		case err != nil:
+			return err
+		case len(batch) == 0:
+			continue // the wait ended
+		case j.crash(batch):
+			continue // this consumer is gone, with all it held; meet its successor
+		}
+		var done []queue.Receipt
+		for _, d := range batch {
+			path, err := strconv.Unquote(d.Body)
+			if err != nil {
+				return fmt.Errorf("message %v has the body %q: %w", d.ID, d.Body, err)
+			}
+			// A message may come twice, so doing its work twice must be
+			// harmless. Here the second result takes the place of the first.
+			r := hashFile(j.root, path)
+			j.mu.Lock()
+			j.results[path] = r
+			j.mu.Unlock()
+			done = append(done, d.Receipt)
+		}
+		// Delete last, when the results are safe; and when asked to stop, too,
+		// because this work has been done.
+		if err := j.q.DeleteBatch(context.WithoutCancel(ctx), done); err != nil {
+			return err
+		}
+	}
+}
+
+// crash counts the batch and decides whether its consumer crashes.
+func (j *job) crash(batch []queue.Delivery) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	crash := false
+	for _, d := range batch {
+		j.received++
+		if d.ReceiveCount > 1 {
+			j.redelivered++
+		} else if (j.received-j.redelivered)%j.crashEvery == 0 {
+			crash = true
+		}
+	}
+	return crash
+}
+
+// watch shows the progress until everything was sent and nothing is left in the
+// queue, or until ctx ends, which is an error.
+func (j *job) watch(ctx context.Context, p *progress) error {
+	defer p.end()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// Ask this before Stats: the other way round, messages could be sent
+		// between an empty queue and the producer's last word.
+		allSent := j.allSent.Load()
+		s, err := j.q.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		p.show(s.Deleted)
+		if allSent && left(s) == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// left is the number of messages in the queue, whatever their state.
+func left(s queue.Stats) int { return s.Pending + s.Delayed + s.Visible + s.InFlight }
+
+// verify compares the results with those of a second walk that has nothing to
+// do with the queue. Any difference is an error; lost is a number all the same.
+func (j *job) verify(ctx context.Context) (lost string, err error) {
+	paths, err := files(ctx, j.root)
+	if err != nil {
+		return "unknown", err
+	}
+	want := make(map[string]string)
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			return "unknown", context.Cause(ctx)
+		}
+		want[path] = hashFile(j.root, path)
+	}
+	n, err := compare(want, j.results)
+	return strconv.Itoa(n), err
+}
+
+// report prints the figures, one row each.
+func (j *job) report(ctx context.Context, out io.Writer, lost string, elapsed time.Duration) error {
+	s, err := j.q.Stats(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	if n := unreadable(j.results); n > 0 {
+		fmt.Fprintf(out, "%d of the files could not be read; the error is their result\n", n)
+	}
+	row := func(name string, value any) { fmt.Fprintf(out, "%-12s %v\n", name, value) }
+	row("sent", j.sent)
+	row("received", j.received)
+	row("redelivered", j.redelivered)
+	row("deleted", s.Deleted)
+	row("left", left(s))
+	row("lost", lost)
+	row("messages/s", int(float64(s.Deleted)/max(elapsed.Seconds(), 0.001)))
+	return nil
+}
