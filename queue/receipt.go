@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"unique"
 )
 
 // A Receipt is the right to delete one message or to change its visibility,
@@ -15,7 +16,7 @@ import (
 // separator, and its check makes a changed digit a [ErrReceiptInvalid].
 type Receipt struct {
 	fields  ReceiptFields
-	foreign string
+	foreign unique.Handle[string] // zero: none. One word, where a string would be two in every delivery
 }
 
 // ReceiptFields is what is inside a receipt of a local queue. It is for authors
@@ -34,16 +35,28 @@ func NewReceipt(f ReceiptFields) Receipt { return Receipt{fields: f} }
 // Fields returns what is inside; ok is false for foreign text and for the zero
 // Receipt.
 func (r Receipt) Fields() (f ReceiptFields, ok bool) {
-	return r.fields, r.foreign == "" && r.fields != ReceiptFields{}
+	return r.fields, r.foreign == none && r.fields != ReceiptFields{}
 }
 
 // ForeignReceipt makes a receipt that carries text of somebody else: a remote
 // queue, or a wrapper that needs to remember something. It is for authors of
-// queue types.
-func ForeignReceipt(text string) Receipt { return Receipt{foreign: text} }
+// queue types. Empty text makes the zero Receipt.
+func ForeignReceipt(text string) Receipt {
+	if text == "" {
+		return Receipt{}
+	}
+	return Receipt{foreign: unique.Make(text)}
+}
 
 // Foreign returns the text given to [ForeignReceipt].
-func (r Receipt) Foreign() (text string, ok bool) { return r.foreign, r.foreign != "" }
+func (r Receipt) Foreign() (text string, ok bool) {
+	if r.foreign == none {
+		return "", false
+	}
+	return r.foreign.Value(), true
+}
+
+var none unique.Handle[string]
 
 const receiptBytes = 8 + 4 + 4 + 8 + 8
 
@@ -53,8 +66,8 @@ func (r Receipt) String() string {
 	if r == (Receipt{}) {
 		return ""
 	}
-	if r.foreign != "" {
-		return r.foreign
+	if text, ok := r.Foreign(); ok {
+		return text
 	}
 	var b [receiptBytes]byte
 	f := &r.fields

@@ -101,10 +101,11 @@ func (p *Page) store(s *slot, body string, extra []byte, hint int) {
 // write appends body and extra to the page's text and returns where.
 func (p *Page) write(body string, extra []byte, hint int) uint32 {
 	b := p.reserve(len(body)+len(extra), hint)
-	at := uint32(len(p.texts)-1)<<16 | uint32(b.Len())
+	at := uint32(len(p.texts))<<16 | uint32(b.Len())
 	b.WriteString(body)
-	b.Write(extra)
-	p.texts[len(p.texts)-1] = b.String()
+	if len(extra) > 0 {
+		b.Write(extra)
+	}
 	return at
 }
 
@@ -115,14 +116,13 @@ func (p *Page) reserve(n, hint int) *strings.Builder {
 		return b
 	}
 	room := hint
-	if len(p.texts) > 0 { // the hint was too small
+	if p.builder != nil { // the hint was too small
 		room = max(p.builder.Cap(), 256)
+		p.texts = append(p.texts, p.builder.String())
 	}
-	b := new(strings.Builder)
-	b.Grow(min(max(room, n), maxText-1))
-	p.builder = b
-	p.texts = append(p.texts, "")
-	return b
+	p.builder = new(strings.Builder)
+	p.builder.Grow(min(max(room, n), maxText-1))
+	return p.builder
 }
 
 // textBytes returns how many bytes of text the page holds.
@@ -131,12 +131,26 @@ func (p *Page) textBytes() int {
 	for _, t := range p.texts {
 		n += len(t)
 	}
+	if p.builder != nil {
+		n += p.builder.Len()
+	}
 	return n
+}
+
+// from returns the text from where s points.
+func (p *Page) from(s *slot) string {
+	t := ""
+	if k := int(s.at >> 16); k < len(p.texts) {
+		t = p.texts[k]
+	} else {
+		t = p.builder.String()
+	}
+	return t[s.at&0xffff:]
 }
 
 // text returns body and extra of a small message as one string.
 func (p *Page) text(s *slot) string {
-	t := p.texts[s.at>>16][s.at&0xffff:]
+	t := p.from(s)
 	if s.flags&hasExtra == 0 {
 		return t[:s.size]
 	}
@@ -154,7 +168,7 @@ func (p *Page) content(s *slot) (body string, e extraFields) {
 		}
 		return c.body, e
 	}
-	t := p.texts[s.at>>16][s.at&0xffff:]
+	t := p.from(s)
 	if s.flags&hasExtra != 0 {
 		e, _ = decodeExtra(t[s.size:])
 	}
@@ -162,10 +176,7 @@ func (p *Page) content(s *slot) (body string, e extraFields) {
 }
 
 // body returns the body of a small message.
-func (p *Page) body(s *slot) string {
-	at := s.at & 0xffff
-	return p.texts[s.at>>16][at : at+uint32(s.size)]
-}
+func (p *Page) body(s *slot) string { return p.from(s)[:s.size] }
 
 // message puts together what a sender gave.
 func (e *extraFields) message(body string) queue.Message {

@@ -220,7 +220,7 @@ func (q *Queue) Purge(ctx context.Context) error {
 
 // empty drops all messages, whatever their state.
 func (q *Queue) empty() {
-	if q.config.Load().Trace != nil {
+	if q.traced {
 		for _, p := range q.ascending() {
 			p.all(func(i int, _ *slot) { q.trace(queue.StepPurged, p.Seq(i), 0) })
 		}

@@ -53,6 +53,7 @@ type Queue struct {
 	numbers  []uint64             // scratch, for change
 	touches  []queue.Touch        // scratch, for change
 	extra    []byte               // scratch, for content
+	traced   bool                 // there is a Trace
 	events   []queue.Event        // not yet delivered to the Trace
 	tracing  bool                 // somebody delivers events now
 	closed   error                // what calls get since Close
@@ -115,10 +116,10 @@ func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 		}
 		for i := range records {
 			r := &records[i]
-			q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt, dueAt: r.DueAt})
+			p, i, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt, dueAt: r.DueAt})
 			q.stats.Recovered++
 			q.trace(queue.StepRecovered, r.Seq, 0)
-			q.settle(r.Seq, now)
+			q.settle(p, i, s, now)
 		}
 	}
 	return nil
@@ -186,6 +187,7 @@ func (q *Queue) configure(cfg queue.Config) error {
 		return &queue.LimitError{Parameter: "DeadLetter", Reason: "a queue can't be its own dead-letter queue", Err: queue.ErrInvalidParameter}
 	}
 	q.config.Store(&cfg)
+	q.traced = cfg.Trace != nil && cfg.Trace.Message != nil
 	return nil
 }
 

@@ -34,7 +34,7 @@ func newIdentity(key [16]byte) identity {
 // 64-bit number, so two messages of a queue never share an ID.
 func (y *identity) id(seq uint64) (id queue.MessageID) {
 	x := scramble(seq ^ y.key[0])
-	z := scramble(x ^ y.key[1])
+	z := scramble(seq + y.key[1])
 	high := x&^0xf000 | 0x4000                                   // version 4
 	low := z&^(0xf<<60)&^0xf | 0x8<<60 | z&(0x3<<60) | x>>12&0xf // variant 10
 	binary.BigEndian.PutUint64(id[:8], high)

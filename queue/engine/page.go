@@ -38,11 +38,10 @@ type Page struct {
 	minSent int64 // no live message was sent before; the page's key in the age tree
 
 	// Small messages lie in append-only text: written once, never reused, so
-	// that a delivered body can share it for ever. The last text is still being
-	// written by builder.
-	texts   []string
-	builder *strings.Builder
-	large   []content // messages too large to copy: the sender's strings
+	// that a delivered body can share it for ever.
+	texts   []string         // full
+	builder *strings.Builder // the last text, still written to
+	large   []content        // messages too large to copy: the sender's strings
 }
 
 // A slot is the state of one message.

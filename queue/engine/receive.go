@@ -159,16 +159,18 @@ func (o *Offer) Done() bool { return len(o.out) == o.max }
 // deliver writes a delivery of a message that was just received.
 func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, until int64) {
 	seq := p.Seq(i)
-	*d = queue.Delivery{
-		Receipt:      q.identity.receipt(seq, s.receives, s.lastAt),
-		ReceiveCount: int(s.receives),
-		SentAt:       instant(s.sentAt), FirstReceivedAt: instant(s.firstAt), VisibleAt: instant(until),
-	}
+	d.Receipt = q.identity.receipt(seq, s.receives, s.lastAt)
+	d.ReceiveCount = int(s.receives)
+	d.SentAt, d.FirstReceivedAt, d.VisibleAt = instant(s.sentAt), instant(s.firstAt), instant(until)
+	d.Sequence = 0
 	if q.kind == queue.FIFO {
 		d.Sequence = seq
 	}
-	if s.flags&(hasExtra|isLarge) == 0 {
-		d.Body = p.body(s)
+	d.Delay = 0
+	if s.flags&(hasExtra|isLarge) == 0 { // most messages; the fields one by one, not a copy of all
+		d.Body, d.Attributes = p.body(s), queue.Attributes{}
+		d.GroupID, d.DeduplicationID, d.TraceHeader = "", "", ""
+		d.DeadLetterSource, d.DeadLetterReason = "", ""
 		d.ID = q.identity.id(seq)
 		return
 	}

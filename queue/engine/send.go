@@ -130,8 +130,11 @@ func (q *Queue) send(cfg *queue.Config, ms []queue.Message, sent []queue.Sent) e
 	}
 	for i := range ms {
 		in := incoming{seq: first + uint64(i), message: &ms[i], sentAt: floor(now), dueAt: dueAt(&ms[i], cfg, now)}
-		q.insert(&in)
+		p, at, s := q.insert(&in)
 		q.trace(queue.StepAccepted, in.seq, 0)
+		if q.store == nil {
+			q.settle(p, at, s, now)
+		}
 		sent[i].ID = q.identity.id(in.seq)
 		if q.kind == queue.FIFO {
 			sent[i].Sequence = in.seq
@@ -164,9 +167,6 @@ func (q *Queue) admit(now int64, commit queue.Commit, n int) error {
 	first := q.next
 	q.next += uint64(n)
 	if q.store == nil {
-		for seq := first; seq < q.next; seq++ {
-			q.settle(seq, now)
-		}
 		q.unlock(now)
 		return nil
 	}
@@ -230,7 +230,9 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 			break
 		}
 		for seq := a.first; seq < a.first+uint64(a.n); seq++ {
-			q.settle(seq, now)
+			if p, i, s := q.find(seq); s != nil && s.state == queue.Pending { // else purged or expired meanwhile
+				q.settle(p, i, s, now)
+			}
 		}
 		done++
 	}
@@ -239,10 +241,10 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 
 // insert makes the slot of a message, in the state pending. Sequence numbers
 // come in ascending order.
-func (q *Queue) insert(in *incoming) {
-	p := q.pageFor(in.seq)
-	i := int(in.seq - p.First)
-	s := p.add(i, q.hint > 0)
+func (q *Queue) insert(in *incoming) (p *Page, i int, s *slot) {
+	p = q.pageFor(in.seq)
+	i = int(in.seq - p.First)
+	s = p.add(i, q.hint > 0)
 	s.state = queue.Pending
 	s.sentAt = in.sentAt
 	if in.record != nil {
@@ -255,6 +257,7 @@ func (q *Queue) insert(in *incoming) {
 	}
 	q.stats.Pending++
 	q.order.Add(p, i)
+	return p, i, s
 }
 
 // extraOf returns what is to be kept of a message beside its body.
@@ -298,23 +301,19 @@ func (q *Queue) pageFor(seq uint64) *Page {
 }
 
 // settle is where a message that is durable becomes delayed or visible.
-func (q *Queue) settle(seq uint64, now int64) {
-	p, i, s := q.find(seq)
-	if s == nil || s.state != queue.Pending {
-		return // purged, or expired, meanwhile
-	}
+func (q *Queue) settle(p *Page, i int, s *slot, now int64) {
 	q.stats.Pending--
 	if s.node != 0 && q.wheel.Deadline(s.node) > floor(now) {
 		s.state = queue.Delayed
 		q.stats.Delayed++
-		q.trace(queue.StepDelayed, seq, q.wheel.Deadline(s.node))
+		q.trace(queue.StepDelayed, p.Seq(i), q.wheel.Deadline(s.node))
 		return
 	}
 	if s.node != 0 {
 		q.wheel.Cancel(s.node)
 		s.node = 0
 	}
-	q.trace(queue.StepVisible, seq, 0)
+	q.trace(queue.StepVisible, p.Seq(i), 0)
 	q.show(p, i, s, queue.Pending)
 }
 
@@ -364,8 +363,11 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 	}
 	for i := range records {
 		r := &records[i]
-		q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt})
+		p, at, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt})
 		q.trace(queue.StepAdopted, r.Seq, 0)
+		if q.store == nil {
+			q.settle(p, at, s, now)
+		}
 	}
 	q.stats.Adopted += uint64(len(ms))
 	return q.admit(now, commit, len(ms))

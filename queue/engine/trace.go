@@ -6,14 +6,16 @@ import "github.com/restantemq/restante/queue"
 // deadline in ms, or zero. The caller must hold q.mu, and the message must still
 // have its slot.
 func (q *Queue) trace(step queue.Step, seq uint64, until int64) {
-	cfg := q.config.Load()
-	if cfg.Trace == nil || cfg.Trace.Message == nil {
-		return
+	if q.traced {
+		q.note(step, seq, until)
 	}
+}
+
+func (q *Queue) note(step queue.Step, seq uint64, until int64) {
 	p, _, s := q.find(seq)
 	_, e := p.content(s)
 	q.events = append(q.events, queue.Event{
-		Step: step, At: instant(floor(q.clock.now())), Queue: cfg.Name,
+		Step: step, At: instant(floor(q.clock.now())), Queue: q.config.Load().Name,
 		ID: q.idOf(seq, &e), Position: seq, ReceiveCount: int(s.receives), Until: instant(until),
 	})
 }
