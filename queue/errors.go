@@ -86,8 +86,8 @@ type LimitError struct {
 	Parameter string // as the API names it: "VisibilityTimeout", "MessageBody", ...
 
 	// The value given and the range allowed, both ends included: all
-	// time.Duration or all int. A nil end is not bounded, or not expressible as
-	// one number; then Reason says more.
+	// time.Duration or all int. What is nil is not bounded, or can't be told by a
+	// number; then Reason says more.
 	Got, Min, Max any
 
 	Reason string // what is wrong, when a range can't say it

@@ -39,6 +39,7 @@ var house = []room{
 	{name: "queue/sqlitestore", imports: []string{"queue"}, own: true},
 	{name: "queue/broker", imports: []string{"queue", "standard", "fifo", "queue/filestore"}},
 	{name: "queue/sqsapi", imports: []string{"queue", "queue/broker"}},
+	{name: "queue/sqsapi/awstest", imports: []string{"queue", "queue/broker", "queue/sqsapi"}, own: true},
 	{name: "queue/worker", imports: []string{"queue"}, tests: []string{"standard", "fifo"}},
 	{name: "queue/payload", imports: []string{"queue"}, tests: []string{"standard", "fifo"}},
 	{name: "queue/sqstest", imports: []string{"queue", "queue/broker", "queue/sqsapi"}},

@@ -35,7 +35,8 @@ type Queue interface {
 
 	// Receive returns up to o.Max deliveries and hides them for the visibility
 	// timeout. When none is receivable it waits up to o.Wait (a long poll) and
-	// returns as soon as there is at least one; receivers that wait are served
+	// returns as soon as there is at least one, also one that becomes receivable
+	// in the very instant in which the wait ends; receivers that wait are served
 	// in the order of their arrival. An empty slice with a nil error means that
 	// the wait ended.
 	//
@@ -136,6 +137,17 @@ type Adopter interface {
 	// atomic batch with the gain, so the source must live in the same store.
 	// On error nothing was adopted, unless the error is ErrUncertain.
 	Adopt(ctx context.Context, ms []Record, leaving *Change) error
+}
+
+// A Configurable queue shows its configuration and takes another while it runs.
+type Configurable interface {
+	// Config returns the configuration with defaults filled in, in the form that
+	// Reconfigure takes.
+	Config() Config
+
+	// Reconfigure replaces the configuration, retroactively where SQS is: see
+	// the implementation. On error nothing has changed.
+	Reconfigure(ctx context.Context, cfg Config) error
 }
 
 // As finds the ability T in q: in q itself, or in what q wraps, outermost

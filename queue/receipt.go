@@ -3,7 +3,6 @@ package queue
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"unique"
 )
 
@@ -22,15 +21,28 @@ type Receipt struct {
 // ReceiptFields is what is inside a receipt of a local queue. It is for authors
 // of queue types; everybody else treats a Receipt as opaque.
 type ReceiptFields struct {
-	Seq         uint64 // the message's sequence number
-	Incarnation uint32 // of the open queue: tells apart receives before and after a restart
-	Receive     uint32 // the message's receive count, this receive included
-	At          int64  // when it was received, ms since 1970
-	Check       uint64 // over the rest, keyed by the queue
+	Seq   uint64 // the message's sequence number
+	Turn  uint64 // which receive of the message it was; see [Turn]
+	At    int64  // when it was received, ms since 1970
+	Check uint64 // over the rest, keyed by the queue
 }
+
+// Turn puts a receive's number, the message's receive count, behind the
+// incarnation of the open queue, which tells apart receives before and after a
+// restart.
+func Turn(incarnation, receive uint32) uint64 { return uint64(incarnation)<<32 | uint64(receive) }
+
+// Receive returns the receive's number.
+func (f ReceiptFields) Receive() uint32 { return uint32(f.Turn) }
 
 // NewReceipt makes a receipt of its fields.
 func NewReceipt(f ReceiptFields) Receipt { return Receipt{fields: f} }
+
+// Issue is NewReceipt in place: it makes r the receipt of those fields.
+func (r *Receipt) Issue(f ReceiptFields) {
+	r.fields = f
+	r.foreign = none
+}
 
 // Fields returns what is inside; ok is false for foreign text and for the zero
 // Receipt.
@@ -58,7 +70,7 @@ func (r Receipt) Foreign() (text string, ok bool) {
 
 var none unique.Handle[string]
 
-const receiptBytes = 8 + 4 + 4 + 8 + 8
+const receiptBytes = 4 * 8
 
 // String returns the receipt as text, for [ParseReceipt]: 64 hexadecimal
 // digits, or the foreign text. The zero Receipt is the empty string.
@@ -72,8 +84,7 @@ func (r Receipt) String() string {
 	var b [receiptBytes]byte
 	f := &r.fields
 	binary.BigEndian.PutUint64(b[0:], f.Seq)
-	binary.BigEndian.PutUint32(b[8:], f.Incarnation)
-	binary.BigEndian.PutUint32(b[12:], f.Receive)
+	binary.BigEndian.PutUint64(b[8:], f.Turn)
 	binary.BigEndian.PutUint64(b[16:], uint64(f.At))
 	binary.BigEndian.PutUint64(b[24:], f.Check)
 	var text [2 * receiptBytes]byte
@@ -86,7 +97,7 @@ func (r Receipt) String() string {
 // the check holds is for the queue to say when the receipt is used.
 func ParseReceipt(text string) (Receipt, error) {
 	if text == "" {
-		return Receipt{}, fmt.Errorf("%w: receipt", ErrMissingParameter)
+		return Receipt{}, &LimitError{Parameter: "ReceiptHandle", Reason: "required", Err: ErrMissingParameter}
 	}
 	var b [receiptBytes]byte
 	if len(text) != hex.EncodedLen(len(b)) {
@@ -102,11 +113,10 @@ func ParseReceipt(text string) (Receipt, error) {
 		return Receipt{}, ErrReceiptInvalid
 	}
 	r := Receipt{fields: ReceiptFields{
-		Seq:         binary.BigEndian.Uint64(b[0:]),
-		Incarnation: binary.BigEndian.Uint32(b[8:]),
-		Receive:     binary.BigEndian.Uint32(b[12:]),
-		At:          int64(binary.BigEndian.Uint64(b[16:])),
-		Check:       binary.BigEndian.Uint64(b[24:]),
+		Seq:   binary.BigEndian.Uint64(b[0:]),
+		Turn:  binary.BigEndian.Uint64(b[8:]),
+		At:    int64(binary.BigEndian.Uint64(b[16:])),
+		Check: binary.BigEndian.Uint64(b[24:]),
 	}}
 	if r == (Receipt{}) {
 		return Receipt{}, ErrReceiptInvalid

@@ -11,18 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var someFields = queue.ReceiptFields{Seq: 17, Incarnation: 3, Receive: 2, At: 1_700_000_000_123, Check: 0xfedcba9876543210}
+var someFields = queue.ReceiptFields{Seq: 17, Turn: queue.Turn(3, 2), At: 1_700_000_000_123, Check: 0xfedcba9876543210}
 
 func TestReceiptReadsBackAsGiven(t *testing.T) {
 	for _, fields := range []queue.ReceiptFields{
 		someFields,
 		{Seq: 1},
-		{Incarnation: 1},
-		{Receive: 1},
+		{Turn: queue.Turn(1, 0)},
+		{Turn: 1},
 		{At: 1},
 		{At: -1},
 		{Check: 1},
-		{Seq: math.MaxUint64, Incarnation: math.MaxUint32, Receive: math.MaxUint32, At: math.MaxInt64, Check: math.MaxUint64},
+		{Seq: math.MaxUint64, Turn: math.MaxUint64, At: math.MaxInt64, Check: math.MaxUint64},
 		{At: math.MinInt64, Check: 1 << 63},
 	} {
 		r := queue.NewReceipt(fields)
@@ -48,7 +48,7 @@ func TestReceiptTextIsLowerCaseHexadecimal(t *testing.T) {
 
 func TestReceiptOfEachFieldHasItsOwnText(t *testing.T) {
 	texts := map[string]queue.ReceiptFields{}
-	for _, fields := range []queue.ReceiptFields{{Seq: 1}, {Incarnation: 1}, {Receive: 1}, {At: 1}, {Check: 1}} {
+	for _, fields := range []queue.ReceiptFields{{Seq: 1}, {Turn: queue.Turn(1, 0)}, {Turn: 1}, {At: 1}, {Check: 1}} {
 		text := queue.NewReceipt(fields).String()
 		assert.NotContains(t, texts, text)
 		texts[text] = fields

@@ -26,10 +26,9 @@ func floor(ns int64) int64 { return ns / int64(time.Millisecond) }
 
 // deadline returns the first tick that is not before now+d, in ms.
 func deadline(now int64, d time.Duration) int64 {
-	if int64(d) > never-now-int64(time.Millisecond) {
-		return never / int64(time.Millisecond)
-	}
-	return (now + int64(d) + int64(time.Millisecond) - 1) / int64(time.Millisecond)
+	whole, rest := int64(d)/int64(time.Millisecond), int64(d)%int64(time.Millisecond)
+	ms, part := now/int64(time.Millisecond), now%int64(time.Millisecond)
+	return ms + whole + (part+rest+int64(time.Millisecond)-1)/int64(time.Millisecond)
 }
 
 // instant turns a time of a slot into a time.Time; zero stays zero.

@@ -52,14 +52,24 @@ func checkAttributes(a queue.Attributes) error {
 	n := 0
 	for name, v := range a.All() {
 		n++
+		if len(name) > queue.MaxAttributeNameLength {
+			return tooLong(len(name), queue.MaxAttributeNameLength, "bytes of an attribute's name")
+		}
+		if len(v.Type) > queue.MaxAttributeTypeLength {
+			return tooLong(len(v.Type), queue.MaxAttributeTypeLength, "bytes of an attribute's type")
+		}
 		if wrong := wrongAttribute(name, v); wrong != "" {
-			return &queue.LimitError{Parameter: "MessageAttributes", Got: name, Reason: wrong, Err: queue.ErrInvalidParameter}
+			return &queue.LimitError{Parameter: "MessageAttributes", Reason: fmt.Sprintf("attribute %q: %s", clip(name), wrong), Err: queue.ErrInvalidParameter}
 		}
 	}
 	if n > queue.MaxAttributes {
 		return &queue.LimitError{Parameter: "MessageAttributes", Got: n, Min: 0, Max: queue.MaxAttributes, Err: queue.ErrInvalidParameter}
 	}
 	return nil
+}
+
+func tooLong(got, most int, what string) error {
+	return &queue.LimitError{Parameter: "MessageAttributes", Got: got, Min: 1, Max: most, Reason: what, Err: queue.ErrInvalidParameter}
 }
 
 // wrongAttribute tells what is wrong with an attribute.
@@ -69,14 +79,12 @@ func wrongAttribute(name string, v queue.Value) string {
 	}
 	kind, _, _ := strings.Cut(v.Type, ".")
 	switch {
-	case len(v.Type) > queue.MaxAttributeTypeLength:
-		return fmt.Sprintf("its type is longer than %d bytes", queue.MaxAttributeTypeLength)
 	case kind != "String" && kind != "Number" && kind != "Binary":
 		return fmt.Sprintf("its type %q is not String, Number or Binary", v.Type)
 	case v.Data == "":
 		return "its value is empty"
 	case kind == "Number" && !isNumber(v.Data):
-		return fmt.Sprintf("its value %q is not a number of at most 38 digits", v.Data)
+		return fmt.Sprintf("its value %q is not a number of at most 38 digits", clip(v.Data))
 	case kind == "String":
 		if wrong := checkText(v.Data); wrong != "" {
 			return "its value is not allowed: " + wrong
@@ -90,8 +98,6 @@ func wrongName(name string) string {
 	switch {
 	case name == "":
 		return "its name is empty"
-	case len(name) > queue.MaxAttributeNameLength:
-		return fmt.Sprintf("its name is longer than %d bytes", queue.MaxAttributeNameLength)
 	case strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
 		return "names beginning with AWS. or Amazon. are reserved"
 	case name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, ".."):

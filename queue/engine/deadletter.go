@@ -44,7 +44,7 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 	}
 	q.enter()
 	q.unlock(now)
-	err = q.move(target, []uint64{seq}, reason)
+	err = q.move(target, []uint64{seq}, reason, 0)
 	q.mu.Lock()
 	q.leave()
 	q.unlock(now)
@@ -55,8 +55,8 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 // locked at a time; until the move settles the messages count as in flight
 // here. If both queues share a store, gain and loss are one record; otherwise
 // the gain comes first, so that a crash in between leaves two copies and never
-// none. If the target fails, the messages stay.
-func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string) error {
+// none. If the target fails, the messages stay, marked as refused says.
+func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string, refused flags) error {
 	q.mu.Lock()
 	name := q.config.Load().Name
 	records := make([]queue.Record, 0, len(seqs))
@@ -82,7 +82,7 @@ func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string) error {
 		q.forget(now, seqs)
 	}
 	for _, seq := range seqs {
-		q.arrived(seq, err == nil)
+		q.arrived(seq, err == nil, refused)
 	}
 	if q.moves != nil {
 		close(q.moves)
@@ -93,7 +93,7 @@ func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string) error {
 }
 
 // arrived ends a message's move: it is gone, or it stays here.
-func (q *Queue) arrived(seq uint64, moved bool) {
+func (q *Queue) arrived(seq uint64, moved bool, refused flags) {
 	p, i, s := q.find(seq)
 	switch {
 	case s == nil: // purged meanwhile
@@ -105,7 +105,7 @@ func (q *Queue) arrived(seq uint64, moved bool) {
 		s.flags &^= isMoving // it stays in flight for its receiver
 	default:
 		q.land(p, i, s)
-		s.flags |= isRefused
+		s.flags |= refused
 		q.trace(queue.StepReleased, seq, 0)
 		q.show(p, i, s, queue.InFlight)
 	}

@@ -118,8 +118,7 @@ func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 			r := &records[i]
 			p, i, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt, dueAt: r.DueAt})
 			q.stats.Recovered++
-			q.trace(queue.StepRecovered, r.Seq, 0)
-			q.settle(p, i, s, now)
+			q.settle(p, i, s, now, queue.StepRecovered)
 		}
 	}
 	return nil
@@ -164,7 +163,7 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 		cfg.Name = old.Name
 	}
 	if cfg.Name != old.Name {
-		return &queue.LimitError{Parameter: "QueueName", Got: cfg.Name, Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
+		return &queue.LimitError{Parameter: "QueueName", Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
 	}
 	if err := q.configure(cfg); err != nil {
 		return err

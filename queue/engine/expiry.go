@@ -162,16 +162,17 @@ func (q *Queue) wake(at int64) {
 		return
 	}
 	q.armedAt = at
-	d := time.Duration(max(0, min(at*int64(time.Millisecond)-q.clock.now(), int64(longest))))
+	now := q.clock.now()
+	d := min(at-floor(now), int64(longest/time.Millisecond))*int64(time.Millisecond) - now%int64(time.Millisecond)
 	if q.timer == nil {
 		q.ticking.Add(1)
-		q.timer = time.AfterFunc(d, q.tick)
-	} else if !q.timer.Reset(d) {
+		q.timer = time.AfterFunc(time.Duration(d), q.tick)
+	} else if !q.timer.Reset(time.Duration(d)) {
 		q.ticking.Add(1)
 	}
 }
 
-// longest keeps the sum of a deadline in the far future and now in range.
+// longest is how far ahead the timer is set at the most.
 const longest = 365 * 24 * time.Hour
 
 // tick is the timer's function: it deals with what is due when nobody calls.

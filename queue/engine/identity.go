@@ -33,13 +33,17 @@ func newIdentity(key [16]byte) identity {
 // The 60 free bits of its first half and 4 of the second are a bijection of the
 // 64-bit number, so two messages of a queue never share an ID.
 func (y *identity) id(seq uint64) (id queue.MessageID) {
+	y.setID(&id, seq)
+	return id
+}
+
+func (y *identity) setID(id *queue.MessageID, seq uint64) {
 	x := scramble(seq ^ y.key[0])
 	z := scramble(seq + y.key[1])
 	high := x&^0xf000 | 0x4000                                   // version 4
 	low := z&^(0xf<<60)&^0xf | 0x8<<60 | z&(0x3<<60) | x>>12&0xf // variant 10
 	binary.BigEndian.PutUint64(id[:8], high)
 	binary.BigEndian.PutUint64(id[8:], low)
-	return id
 }
 
 // scramble is a bijection that makes neighbours look unrelated (the finalizer
@@ -50,11 +54,11 @@ func scramble(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// receipt issues the receipt of one receive.
-func (y *identity) receipt(seq uint64, receive uint32, at int64) queue.Receipt {
-	f := queue.ReceiptFields{Seq: seq, Incarnation: y.incarnation, Receive: receive, At: at}
-	f.Check = y.check(&f)
-	return queue.NewReceipt(f)
+// issue makes r the receipt of one receive.
+func (y *identity) issue(r *queue.Receipt, seq uint64, receive uint32, at int64) {
+	f := queue.ReceiptFields{Seq: seq, Turn: queue.Turn(y.incarnation, receive), At: at}
+	f.Check = y.check(f)
+	r.Issue(f)
 }
 
 // open returns what is inside r if this queue issued it.
@@ -63,7 +67,7 @@ func (y *identity) open(r queue.Receipt) (queue.ReceiptFields, error) {
 	if !ok && r == (queue.Receipt{}) {
 		return f, missing("ReceiptHandle")
 	}
-	if !ok || f.Check != y.check(&f) {
+	if !ok || f.Check != y.check(f) {
 		return f, queue.ErrReceiptInvalid
 	}
 	return f, nil
@@ -72,8 +76,8 @@ func (y *identity) open(r queue.Receipt) (queue.ReceiptFields, error) {
 // check is a keyed sum over a receipt: it tells receipts of this queue from
 // those of others, from damaged ones and from made-up ones. It stops accidents
 // and guesses; it is not a cryptographic signature.
-func (y *identity) check(f *queue.ReceiptFields) uint64 {
-	h := fold(f.Seq^y.key[0], uint64(f.Incarnation)<<32|uint64(f.Receive)^y.key[1])
+func (y *identity) check(f queue.ReceiptFields) uint64 {
+	h := fold(f.Seq^y.key[0], f.Turn^y.key[1])
 	return fold(h^y.key[1], uint64(f.At)^y.key[0]^0x9e3779b97f4a7c15)
 }
 

@@ -118,7 +118,7 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 		return Full
 	}
 	// SQS moves a message when it would be received once more, never before.
-	if d := &cfg.DeadLetter; d.Target != nil && s.receives >= uint32(d.MaxReceives) && s.flags&isRefused == 0 {
+	if d := &cfg.DeadLetter; d.Target != nil && int64(s.receives) >= int64(d.MaxReceives) && s.flags&isRefused == 0 {
 		if len(o.moving) == maxMoves {
 			return Full
 		}
@@ -159,7 +159,7 @@ func (o *Offer) Done() bool { return len(o.out) == o.max }
 // deliver writes a delivery of a message that was just received.
 func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, until int64) {
 	seq := p.Seq(i)
-	d.Receipt = q.identity.receipt(seq, s.receives, s.lastAt)
+	q.identity.issue(&d.Receipt, seq, s.receives, s.lastAt)
 	d.ReceiveCount = int(s.receives)
 	d.SentAt, d.FirstReceivedAt, d.VisibleAt = instant(s.sentAt), instant(s.firstAt), instant(until)
 	d.Sequence = 0
@@ -171,7 +171,7 @@ func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, until int64)
 		d.Body, d.Attributes = p.body(s), queue.Attributes{}
 		d.GroupID, d.DeduplicationID, d.TraceHeader = "", "", ""
 		d.DeadLetterSource, d.DeadLetterReason = "", ""
-		d.ID = q.identity.id(seq)
+		q.identity.setID(&d.ID, seq)
 		return
 	}
 	body, e := p.content(s)
@@ -237,7 +237,7 @@ func (q *Queue) hand(now int64, out []queue.Delivery, moving []uint64) ([]queue.
 	q.enter()
 	q.unlock(now)
 	if len(moving) > 0 {
-		q.move(target, moving, "")
+		q.move(target, moving, "", isRefused) // if it fails they are delivered here once more
 	}
 	var err error
 	if commit != 0 {
@@ -255,12 +255,19 @@ func (q *Queue) hand(now int64, out []queue.Delivery, moving []uint64) ([]queue.
 	return out, err
 }
 
-// touch appends the receives in out to the store.
+// touch appends the receives in out to the store. It writes down what holds now:
+// a waiter comes here some time after it was served, and others may have
+// received the message since.
 func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 	q.touches = q.touches[:0]
 	for i := range out {
 		f, _ := out[i].Receipt.Fields()
-		q.touches = append(q.touches, queue.Touch{Seq: f.Seq, Receives: f.Receive, FirstReceivedAt: out[i].FirstReceivedAt.UnixMilli()})
+		if _, _, s := q.find(f.Seq); s != nil {
+			q.touches = append(q.touches, queue.Touch{Seq: f.Seq, Receives: s.receives, FirstReceivedAt: s.firstAt})
+		}
+	}
+	if len(q.touches) == 0 {
+		return 0, nil
 	}
 	q.change[0] = queue.Change{Queue: q.number, Touch: q.touches}
 	return q.append(now, nil)
@@ -272,7 +279,7 @@ func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
 	for i := range out {
 		f, _ := out[i].Receipt.Fields()
 		p, at, s := q.find(f.Seq)
-		if s == nil || s.receives != f.Receive {
+		if s == nil || s.receives != f.Receive() {
 			continue // gone or with somebody else by now
 		}
 		q.stats.Received--

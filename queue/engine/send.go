@@ -15,6 +15,7 @@ type accepted struct {
 	commit queue.Commit
 	first  uint64 // sequence number
 	n      int
+	step   queue.Step // what to trace when they are
 }
 
 // incoming is a message on its way into the queue.
@@ -66,9 +67,15 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) ([]queue.Sent
 	}
 	sent := make([]queue.Sent, len(ms))
 	if refused == nil {
-		return sent, q.send(cfg, ms, sent)
+		if err := q.send(cfg, ms, sent); err != nil {
+			return nil, err
+		}
+		return sent, nil
 	}
-	return sent, q.sendOthers(cfg, ms, sent, refused)
+	if err := q.sendOthers(cfg, ms, sent, refused); err != nil {
+		return nil, err
+	}
+	return sent, refused
 }
 
 // sendOthers sends the messages that were not refused.
@@ -92,7 +99,7 @@ func (q *Queue) sendOthers(cfg *queue.Config, ms []queue.Message, sent []queue.S
 	for i, at := range places {
 		sent[at] = answers[i]
 	}
-	return refused
+	return nil
 }
 
 // refuse adds an entry's error to a batch's.
@@ -133,15 +140,15 @@ func (q *Queue) send(cfg *queue.Config, ms []queue.Message, sent []queue.Sent) e
 		p, at, s := q.insert(&in)
 		q.trace(queue.StepAccepted, in.seq, 0)
 		if q.store == nil {
-			q.settle(p, at, s, now)
+			q.settle(p, at, s, now, queue.StepVisible)
 		}
-		sent[i].ID = q.identity.id(in.seq)
+		q.identity.setID(&sent[i].ID, in.seq)
 		if q.kind == queue.FIFO {
 			sent[i].Sequence = in.seq
 		}
 	}
 	q.stats.Accepted += uint64(len(ms))
-	return q.admit(now, commit, len(ms))
+	return q.admit(now, accepted{commit, first, len(ms), queue.StepVisible})
 }
 
 // dueAt returns when a message's delay is over, in ms; zero if it has none.
@@ -160,19 +167,17 @@ func (q *Queue) refusing() error {
 	return q.failed
 }
 
-// admit finishes the acceptance of the n messages that were just inserted
-// from q.next on: it returns when they are durable. The caller must hold q.mu;
-// admit lets go of it.
-func (q *Queue) admit(now int64, commit queue.Commit, n int) error {
-	first := q.next
-	q.next += uint64(n)
+// admit finishes the acceptance of messages that were just inserted: it returns
+// when they are durable. The caller must hold q.mu; admit lets go of it.
+func (q *Queue) admit(now int64, a accepted) error {
+	q.next += uint64(a.n)
 	if q.store == nil {
 		q.unlock(now)
 		return nil
 	}
-	q.pending = append(q.pending, accepted{commit, first, n})
-	q.last = max(q.last, commit)
-	return q.commit(now, commit)
+	q.pending = append(q.pending, a)
+	q.last = max(q.last, a.commit)
+	return q.commit(now, a.commit)
 }
 
 // appendInserts hands q.records to the store, together with the loss they mean
@@ -231,7 +236,7 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 		}
 		for seq := a.first; seq < a.first+uint64(a.n); seq++ {
 			if p, i, s := q.find(seq); s != nil && s.state == queue.Pending { // else purged or expired meanwhile
-				q.settle(p, i, s, now)
+				q.settle(p, i, s, now, a.step)
 			}
 		}
 		done++
@@ -300,20 +305,24 @@ func (q *Queue) pageFor(seq uint64) *Page {
 	return p
 }
 
-// settle is where a message that is durable becomes delayed or visible.
-func (q *Queue) settle(p *Page, i int, s *slot, now int64) {
+// settle is where a message that is durable becomes delayed or visible. The step
+// is traced: StepVisible for one that was sent, otherwise how it came here.
+func (q *Queue) settle(p *Page, i int, s *slot, now int64, step queue.Step) {
 	q.stats.Pending--
 	if s.node != 0 && q.wheel.Deadline(s.node) > floor(now) {
 		s.state = queue.Delayed
 		q.stats.Delayed++
-		q.trace(queue.StepDelayed, p.Seq(i), q.wheel.Deadline(s.node))
+		if step == queue.StepVisible {
+			step = queue.StepDelayed
+		}
+		q.trace(step, p.Seq(i), q.wheel.Deadline(s.node))
 		return
 	}
 	if s.node != 0 {
 		q.wheel.Cancel(s.node)
 		s.node = 0
 	}
-	q.trace(queue.StepVisible, p.Seq(i), 0)
+	q.trace(step, p.Seq(i), 0)
 	q.show(p, i, s, queue.Pending)
 }
 
@@ -364,11 +373,10 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 	for i := range records {
 		r := &records[i]
 		p, at, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt})
-		q.trace(queue.StepAdopted, r.Seq, 0)
 		if q.store == nil {
-			q.settle(p, at, s, now)
+			q.settle(p, at, s, now, queue.StepAdopted)
 		}
 	}
 	q.stats.Adopted += uint64(len(ms))
-	return q.admit(now, commit, len(ms))
+	return q.admit(now, accepted{commit, first, len(ms), queue.StepAdopted})
 }

@@ -99,7 +99,7 @@ func checkDeadLetter(d *queue.DeadLetter, kind queue.Kind, sqs bool) error {
 	if d.Target.Kind() != kind {
 		return invalid("DeadLetter", "the target must be a "+kind.String()+" queue")
 	}
-	if d.MaxReceives < 1 || sqs && d.MaxReceives > queue.MaxReceivesLimit || d.MaxReceives > math.MaxInt32 {
+	if d.MaxReceives < 1 || sqs && d.MaxReceives > queue.MaxReceivesLimit {
 		return &queue.LimitError{
 			Parameter: "MaxReceiveCount", Got: d.MaxReceives,
 			Min: 1, Max: queue.MaxReceivesLimit, Err: queue.ErrInvalidParameter,
@@ -114,7 +114,7 @@ func checkName(name string, kind queue.Kind) error {
 	if kind == queue.FIFO {
 		var ok bool
 		if plain, ok = strings.CutSuffix(name, ".fifo"); !ok {
-			return &queue.LimitError{Parameter: "QueueName", Got: name, Reason: "the name of a FIFO queue ends in .fifo", Err: queue.ErrInvalidParameter}
+			return &queue.LimitError{Parameter: "QueueName", Reason: fmt.Sprintf("%q: the name of a FIFO queue ends in .fifo", clip(name)), Err: queue.ErrInvalidParameter}
 		}
 	}
 	ok := plain != "" && len(name) <= 80
@@ -122,7 +122,7 @@ func checkName(name string, kind queue.Kind) error {
 		ok = ok && (alphanumeric(plain[i]) || plain[i] == '-' || plain[i] == '_')
 	}
 	if !ok {
-		return &queue.LimitError{Parameter: "QueueName", Got: name, Reason: "1 to 80 letters, digits, hyphens and underscores", Err: queue.ErrInvalidParameter}
+		return &queue.LimitError{Parameter: "QueueName", Reason: fmt.Sprintf("%q is not 1 to 80 letters, digits, hyphens and underscores", clip(name)), Err: queue.ErrInvalidParameter}
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func checkForKind(m *queue.Message, kind queue.Kind, c *queue.Config, sqs bool) 
 	}
 	if kind == queue.Standard {
 		if m.DeduplicationID != "" {
-			return &queue.LimitError{Parameter: "MessageDeduplicationId", Got: m.DeduplicationID, Reason: "FIFO queues only", Err: queue.ErrNotForThisQueue}
+			return &queue.LimitError{Parameter: "MessageDeduplicationId", Reason: "FIFO queues only", Err: queue.ErrNotForThisQueue}
 		}
 		return nil
 	}
@@ -276,11 +276,19 @@ func checkID(name, id string) error {
 	}
 	if !ok {
 		return &queue.LimitError{
-			Parameter: name, Got: id, Reason: fmt.Sprintf("1 to %d ASCII letters, digits and punctuation marks", queue.MaxIDLength),
+			Parameter: name, Reason: fmt.Sprintf("%q is not 1 to %d ASCII letters, digits and punctuation marks", clip(id), queue.MaxIDLength),
 			Err: queue.ErrInvalidParameter,
 		}
 	}
 	return nil
+}
+
+// clip shortens what goes into an error's text.
+func clip(s string) string {
+	if len(s) > 100 {
+		return s[:100] + "..."
+	}
+	return s
 }
 
 func alphanumeric(c byte) bool {

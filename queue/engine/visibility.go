@@ -93,7 +93,7 @@ func (q *Queue) holder(r queue.Receipt, now int64) (p *Page, i int, s *slot, f q
 		err = errMoving
 		return
 	}
-	current := s != nil && s.state == queue.InFlight && f.Receive == s.receives && f.Incarnation == q.identity.incarnation
+	current := s != nil && s.state == queue.InFlight && f.Turn == queue.Turn(q.identity.incarnation, s.receives)
 	cfg := q.config.Load()
 	switch {
 	case s == nil:
@@ -143,11 +143,9 @@ func (q *Queue) change1(r queue.Receipt, d time.Duration, now int64) error {
 	}
 	until := deadline(now, d)
 	if cfg.Limits == queue.SQSLimits {
-		// The total is counted from the latest receive, whichever receipt asks.
-		held := s.lastAt
-		if f.Receive == s.receives {
-			held = f.At
-		}
+		// The total is counted from the latest receive, whichever receipt asks; after
+		// a restart that is known from receipts alone.
+		held := max(s.lastAt, f.At)
 		if left := time.Duration(held+int64(queue.MaxVisibility/time.Millisecond)-floor(now)) * time.Millisecond; d > left {
 			return &queue.LimitError{
 				Parameter: "VisibilityTimeout", Got: d, Min: time.Duration(0), Max: max(left, 0),

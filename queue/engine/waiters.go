@@ -106,22 +106,22 @@ func (q *Queue) wait(ctx context.Context, r *request, front bool) ([]queue.Deliv
 	}
 	now := q.clock.now()
 	q.mu.Lock()
-	if w.waiting {
+	if w.waiting && ended == nil {
+		// The end of a wait may coincide with a message's deadline. Then the
+		// message counts, and still goes to whoever came first.
+		now = q.catchUp(now)
+		q.serve(now)
+	}
+	switch {
+	case w.waiting:
 		q.waiters.remove(w)
-		// Its deadline may coincide with a message's: time has passed for both.
-		if ended == nil && q.closed == nil {
-			now = q.catchUp(now)
-			if w.out, w.moving, _ = q.take(r, now); len(w.out)+len(w.moving) > 0 {
-				return w.out, w.moving, nil
-			}
-		}
-	} else if ended != nil && w.err == nil {
-		// Served and gone at once: what it was given goes to the next.
-		q.undo(now, w.out, w.moving)
-	} else if w.err == nil {
-		return w.out, w.moving, nil
-	} else {
+	case w.err != nil:
 		ended = w.err
+	case ended == nil:
+		return w.out, w.moving, nil
+	default:
+		// Served, and gone at the same moment: what it got goes to the next.
+		q.undo(now, w.out, w.moving)
 	}
 	q.unlock(now)
 	return nil, nil, ended
