@@ -156,6 +156,9 @@ func (a Attributes) Len() int {
 // Size returns what the attributes add to [Message.Size]: the bytes of all
 // names, types and values.
 func (a Attributes) Size() int {
+	if a.encoded == "" {
+		return 0
+	}
 	size := 0
 	for name, v := range a.All() {
 		size += len(name) + len(v.Type) + len(v.Data)

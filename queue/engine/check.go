@@ -17,19 +17,20 @@ func (q *Queue) Check() error {
 	}
 	pages := q.ascending()
 	var found queue.Stats
-	nodes := 0
+	alarms := 0
 	for _, p := range pages {
-		n, err := q.checkPage(p, &found)
-		if err != nil {
+		if err := q.checkPage(p, &found); err != nil {
 			return fmt.Errorf("page %d: %w", p.First, err)
 		}
-		nodes += n
+		if p.alarm != 0 {
+			alarms++
+		}
 	}
 	if err := q.checkCounters(&found); err != nil {
 		return err
 	}
-	if nodes != q.wheel.Len() {
-		return fmt.Errorf("%d messages have a deadline, the wheel has %d", nodes, q.wheel.Len())
+	if alarms != q.wheel.Len() {
+		return fmt.Errorf("%d pages have an alarm, the wheel has %d", alarms, q.wheel.Len())
 	}
 	if err := q.wheel.Check(); err != nil {
 		return err
@@ -55,7 +56,7 @@ func (q *Queue) Check() error {
 	return q.order.Check(pages)
 }
 
-func (q *Queue) checkPage(p *Page, found *queue.Stats) (nodes int, err error) {
+func (q *Queue) checkPage(p *Page, found *queue.Stats) (err error) {
 	live := 0
 	p.all(func(i int, s *slot) {
 		live++
@@ -69,20 +70,18 @@ func (q *Queue) checkPage(p *Page, found *queue.Stats) (nodes int, err error) {
 		case queue.InFlight:
 			found.InFlight++
 		}
-		if s.node != 0 {
-			nodes++
-			if q.wheel.Value(s.node) != p.Seq(i) {
-				err = fmt.Errorf("message %d has a deadline that belongs to %d", p.Seq(i), q.wheel.Value(s.node))
-			}
+		timed := p.timed.Has(i)
+		if timed && (p.alarm == 0 || s.due.ms() < p.next) {
+			err = fmt.Errorf("message %d is due at %d, its page's alarm goes at %d", p.Seq(i), s.due.ms(), p.next)
 		}
 		mustHave := s.state == queue.Delayed || s.state == queue.InFlight && s.flags&isMoving == 0
-		if mustHave && s.node == 0 || s.state == queue.Visible && s.node != 0 {
-			err = fmt.Errorf("message %d is %v, deadline %d", p.Seq(i), s.state, s.node)
+		if mustHave && !timed || s.state == queue.Visible && timed {
+			err = fmt.Errorf("message %d is %v, with a deadline: %t", p.Seq(i), s.state, timed)
 		}
 		if p.inFlight.Has(i) != (s.state == queue.InFlight) {
 			err = fmt.Errorf("message %d is %v, the bitmap says otherwise", p.Seq(i), s.state)
 		}
-		if s.sentAt < p.minSent && s.flags&isMoving == 0 {
+		if s.sentAt.ms() < p.minSent && s.flags&isMoving == 0 {
 			err = fmt.Errorf("message %d is older than its page", p.Seq(i))
 		}
 	})
@@ -100,7 +99,7 @@ func (q *Queue) checkPage(p *Page, found *queue.Stats) (nodes int, err error) {
 			err = fmt.Errorf("is not in the tree of pages with messages in flight")
 		}
 	}
-	return nodes, err
+	return err
 }
 
 func (q *Queue) checkCounters(found *queue.Stats) error {

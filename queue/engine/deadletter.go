@@ -21,7 +21,7 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 	target := q.config.Load().DeadLetter.Target
 	var seq uint64
 	err := q.settled(func() error {
-		p, i, s, f, err := q.holder(r, now)
+		p, i, s, f, err := q.holder(&r, now)
 		switch {
 		case err != nil:
 			return err
@@ -101,7 +101,7 @@ func (q *Queue) arrived(seq uint64, moved bool, refused flags) {
 		q.stats.Moved++
 		q.trace(queue.StepDeadLettered, seq, 0)
 		q.gone(p, i, s)
-	case s.node != 0:
+	case p.timed.Has(i):
 		s.flags &^= isMoving // it stays in flight for its receiver
 	default:
 		q.land(p, i, s)
@@ -118,7 +118,7 @@ func (q *Queue) record(p *Page, i int, s *slot) queue.Record {
 		Seq:     p.Seq(i),
 		ID:      q.idOf(p.Seq(i), &e),
 		Message: e.message(body),
-		SentAt:  s.sentAt, FirstReceivedAt: s.firstAt, Receives: s.receives,
+		SentAt:  s.sentAt.ms(), FirstReceivedAt: s.firstAt.ms(), Receives: s.receives,
 		DeadLetterSource: e.source, DeadLetterReason: e.reason,
 	}
 }

@@ -53,7 +53,7 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 	}
 	if q.store == nil {
 		for i := range rs {
-			if _, err := q.deletable(rs[i], now, true); err != nil {
+			if _, err := q.deletable(&rs[i], now, true); err != nil {
 				refused = refuse(refused, i, err)
 			}
 		}
@@ -62,7 +62,7 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 	}
 	numbers := make([]uint64, 0, len(rs)) // not q.numbers: deletable may let go of the lock
 	for i := range rs {
-		if seq, err := q.deletable(rs[i], now, false); err != nil {
+		if seq, err := q.deletable(&rs[i], now, false); err != nil {
 			refused = refuse(refused, i, err)
 		} else if seq != 0 {
 			numbers = append(numbers, seq)
@@ -91,7 +91,7 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 
 // deletable returns the number of the message a receipt may delete, zero if it
 // is gone already; if take is set it takes the message out.
-func (q *Queue) deletable(r queue.Receipt, now int64, take bool) (seq uint64, err error) {
+func (q *Queue) deletable(r *queue.Receipt, now int64, take bool) (seq uint64, err error) {
 	p, i, s, f, err := q.holder(r, now)
 	for err == errMoving {
 		q.awaitMove()
@@ -140,9 +140,7 @@ func (q *Queue) remove(p *Page, i int, s *slot) {
 	case queue.InFlight:
 		q.land(p, i, s)
 	}
-	if s.node != 0 {
-		q.wheel.Cancel(s.node)
-	}
+	p.timed.Unset(i)
 	p.drop(s)
 	switch {
 	case p == q.tail:
@@ -180,6 +178,10 @@ func (q *Queue) free(p *Page) {
 	if p.inFlightListed {
 		q.inFlight.Delete(p)
 		p.inFlightListed = false
+	}
+	if p.alarm != 0 {
+		q.wheel.Cancel(p.alarm)
+		p.alarm = 0
 	}
 	if p.minSent != never {
 		q.ages.Delete(p)

@@ -18,8 +18,9 @@
 // pointers, found by arithmetic; it also holds the bodies of small messages. So
 // most traffic, which is nearly in order, pays for no index of its own: B-trees
 // hold pages, with a bitmap of messages inside each, and a message that comes
-// back merely sets a bit in an old page. Deadlines sit in a timing wheel
-// ([visibility.Wheel]) by sequence number.
+// back merely sets a bit in an old page. A timing wheel ([visibility.Wheel])
+// holds pages too, each at the earliest deadline it may have: most deadlines
+// never come, because the message is deleted before, and then cost two bits.
 //
 // # Locking and time
 //

@@ -35,7 +35,7 @@ type Queue struct {
 	hint      int              // bytes of text in the latest full page
 	next      uint64           // sequence number of the next message
 
-	wheel    visibility.Wheel     // delays and visibility timeouts, by sequence number
+	wheel    visibility.Wheel     // pages with delays and visibility timeouts, by First
 	inFlight *btree.BTreeG[*Page] // pages with messages in flight; nil until one was
 	ages     *btree.BTreeG[*Page] // all pages, by oldest message; nil until there was one
 	stats    queue.Stats          // Waiting excepted
@@ -49,7 +49,7 @@ type Queue struct {
 	change   [2]queue.Change      // scratch, for batch
 	records  []queue.Record       // scratch, for change
 	spare    []slot               // of a freed page, all zero
-	dues     []uint64             // scratch, for advance
+	dues     [slice]uint64        // scratch, for advance
 	numbers  []uint64             // scratch, for change
 	touches  []queue.Touch        // scratch, for change
 	extra    []byte               // scratch, for content

@@ -1,17 +1,17 @@
 package engine
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/google/btree"
 
 	"github.com/restantemq/restante/queue"
-	"github.com/restantemq/restante/visibility"
 )
 
-// slice is how many deadlines are dealt with while the lock is held once, so
-// that a million timeouts at one instant don't keep a Send waiting.
-const slice = 256
+// slice is how many pages are dealt with while the lock is held once, so that a
+// million timeouts at one instant don't keep a Send waiting.
+const slice = 2
 
 // catchUp deals with every deadline up to now, so that what a Receive sees is
 // exact. It lets go of the lock between slices and returns the time at the end.
@@ -23,6 +23,7 @@ func (q *Queue) catchUp(now int64) int64 {
 	for q.advance(now) {
 		q.enter()
 		q.unlock(now)
+		runtime.Gosched() // to whom the lock was just handed
 		now = q.clock.now()
 		q.mu.Lock()
 		q.leave()
@@ -33,21 +34,35 @@ func (q *Queue) catchUp(now int64) int64 {
 // advance deals with one slice of what is due at now and reports whether there
 // is more.
 func (q *Queue) advance(now int64) (more bool) {
-	if q.dues == nil {
-		q.dues = make([]uint64, slice)
-	}
-	n, more := q.wheel.Advance(floor(now), q.dues)
-	for _, seq := range q.dues[:n] {
-		q.due(seq)
+	n, more := q.wheel.Advance(floor(now), q.dues[:])
+	for _, first := range q.dues[:n] {
+		q.ring(q.pages[first], floor(now))
 	}
 	return q.expire(now) || more
 }
 
+// ring deals with the messages of a page whose alarm has gone off, and sets the
+// next one. Now is in ms.
+func (q *Queue) ring(p *Page, now int64) {
+	p.alarm, p.next = 0, never
+	next := int64(never)
+	for i := p.timed.Next(0); i >= 0; i = p.timed.Next(i + 1) {
+		s := p.slot(i)
+		if due := s.due.ms(); due > now {
+			next = min(next, due)
+			continue
+		}
+		p.timed.Unset(i)
+		q.due(p, i, s)
+	}
+	if next != never {
+		q.setAlarm(p, next, now)
+	}
+}
+
 // due is where a message whose deadline has passed becomes visible: its delay
 // is over, or nobody deleted it in time.
-func (q *Queue) due(seq uint64) {
-	p, i, s := q.find(seq)
-	s.node = 0
+func (q *Queue) due(p *Page, i int, s *slot) {
 	if s.flags&isMoving != 0 {
 		return // arrived will find no deadline
 	}
@@ -55,15 +70,39 @@ func (q *Queue) due(seq uint64) {
 	case queue.Pending: // settle will find no deadline
 	case queue.Delayed:
 		q.stats.Delayed--
-		q.trace(queue.StepVisible, seq, 0)
+		q.trace(queue.StepVisible, p.Seq(i), 0)
 		q.show(p, i, s, queue.Delayed)
 	case queue.InFlight:
 		q.land(p, i, s)
-		q.trace(queue.StepTimedOut, seq, 0)
+		q.trace(queue.StepTimedOut, p.Seq(i), 0)
 		q.show(p, i, s, queue.InFlight)
 	default:
 		panic("engine: internal error: a deadline for a message that is " + s.state.String())
 	}
+}
+
+// schedule gives a message a deadline, or another one. Times are in ms.
+func (q *Queue) schedule(p *Page, i int, s *slot, at, now int64) {
+	s.due = stampOf(at)
+	p.timed.Set(i)
+	if p.alarm == 0 || at < p.next {
+		q.setAlarm(p, at, now)
+	}
+}
+
+// setAlarm puts a page into the wheel, or moves it there. An alarm whose message
+// is deleted before stays: it goes off for nothing once, or its page is freed,
+// and either costs less than moving it with every message.
+func (q *Queue) setAlarm(p *Page, at, now int64) {
+	if q.wheel.Len() == 0 {
+		q.wheel.Advance(now, nil) // an empty wheel moves for nothing, and sorts finer
+	}
+	if p.next = at; p.alarm == 0 {
+		p.alarm = q.wheel.Schedule(at, p.First)
+	} else {
+		q.wheel.Reschedule(p.alarm, at)
+	}
+	q.wake(at)
 }
 
 // age notes that p holds a message sent at that time.
@@ -108,8 +147,8 @@ func (q *Queue) expire(now int64) (more bool) {
 	oldest := int64(never)
 	q.numbers = q.numbers[:0]
 	p.all(func(i int, s *slot) {
-		if s.sentAt > limit || s.flags&isMoving != 0 {
-			oldest = min(oldest, s.sentAt)
+		if sent := s.sentAt.ms(); sent > limit || s.flags&isMoving != 0 {
+			oldest = min(oldest, sent)
 		} else {
 			q.numbers = append(q.numbers, p.Seq(i))
 		}
@@ -143,15 +182,6 @@ func (q *Queue) forget(now int64, seqs []uint64) {
 	if commit, err := q.append(now, nil); err == nil {
 		q.last = commit
 	}
-}
-
-// schedule puts a message's deadline, in ms, into the wheel. Now is in ms too.
-func (q *Queue) schedule(at int64, seq uint64, now int64) visibility.Handle {
-	if q.wheel.Len() == 0 {
-		q.wheel.Advance(now, nil) // an empty wheel moves for nothing, and sorts finer
-	}
-	q.wake(at)
-	return q.wheel.Schedule(at, seq)
 }
 
 // wake sees to it that the timer fires at a deadline in ms, or before. The timer
@@ -205,17 +235,16 @@ func (q *Queue) redelay(now int64) {
 	delay := int64(q.config.Load().Delay / time.Millisecond)
 	for _, p := range q.ascending() {
 		p.all(func(i int, s *slot) {
-			due := s.sentAt + delay
+			due := s.sentAt.ms() + delay
 			switch {
 			case s.state == queue.Delayed && due <= floor(now):
-				q.wheel.Cancel(s.node)
-				q.due(p.Seq(i))
-			case s.state == queue.Delayed || s.state == queue.Pending && s.node != 0:
-				q.wheel.Reschedule(s.node, due)
-				q.wake(due)
+				p.timed.Unset(i)
+				q.due(p, i, s)
+			case s.state == queue.Delayed || s.state == queue.Pending && p.timed.Has(i):
+				q.schedule(p, i, s, due, floor(now))
 			case s.state == queue.Visible && s.receives == 0 && due > floor(now):
 				s.state = queue.Delayed
-				s.node = q.schedule(due, p.Seq(i), floor(now))
+				q.schedule(p, i, s, due, floor(now))
 				q.stats.Visible--
 				q.stats.Delayed++
 				q.order.Hide(p, i)

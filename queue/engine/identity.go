@@ -62,9 +62,9 @@ func (y *identity) issue(r *queue.Receipt, seq uint64, receive uint32, at int64)
 }
 
 // open returns what is inside r if this queue issued it.
-func (y *identity) open(r queue.Receipt) (queue.ReceiptFields, error) {
+func (y *identity) open(r *queue.Receipt) (queue.ReceiptFields, error) {
 	f, ok := r.Fields()
-	if !ok && r == (queue.Receipt{}) {
+	if !ok && *r == (queue.Receipt{}) {
 		return f, missing("ReceiptHandle")
 	}
 	if !ok || f.Check != y.check(f) {

@@ -98,11 +98,11 @@ func (q *Queue) peeked(p *Page, i int, s *slot) queue.Peeked {
 	r := q.record(p, i, s)
 	seen := queue.Peeked{
 		Message: r.Message, ID: r.ID, Position: r.Seq, State: s.state,
-		ReceiveCount: int(s.receives), SentAt: instant(s.sentAt), FirstReceivedAt: instant(s.firstAt),
+		ReceiveCount: int(s.receives), SentAt: instant(r.SentAt), FirstReceivedAt: instant(r.FirstReceivedAt),
 		DeadLetterSource: r.DeadLetterSource, DeadLetterReason: r.DeadLetterReason,
 	}
-	if s.node != 0 {
-		seen.VisibleAt = instant(q.wheel.Deadline(s.node))
+	if p.timed.Has(i) {
+		seen.VisibleAt = instant(s.due.ms())
 	}
 	return seen
 }

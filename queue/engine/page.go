@@ -35,6 +35,10 @@ type Page struct {
 	inFlight       Bits
 	inFlightListed bool // in the engine's tree of pages with messages in flight
 
+	timed Bits              // messages whose due counts
+	alarm visibility.Handle // the page's entry in the wheel; zero: none
+	next  int64             // when the alarm goes, ms: no due is before; never without alarm
+
 	minSent int64 // no live message was sent before; the page's key in the age tree
 
 	// Small messages lie in append-only text: written once, never reused, so
@@ -44,18 +48,25 @@ type Page struct {
 	large   []content        // messages too large to copy: the sender's strings
 }
 
-// A slot is the state of one message.
+// A slot is the state of one message, in 36 bytes.
 type slot struct {
-	sentAt   int64 // ms since 1970, as are the next two
-	firstAt  int64 // first receive; zero before
-	lastAt   int64 // latest receive; meaningless before the first
-	node     visibility.Handle
+	sentAt   stamp
+	firstAt  stamp // first receive; zero before
+	lastAt   stamp // latest receive; meaningless before the first
+	due      stamp // end of the delay or of the visibility timeout, while the page's timed says so
 	receives uint32
 	at       uint32 // where the content is: text<<16 | offset, or an index of large
 	size     uint16 // bytes of a small body
 	state    queue.State
 	flags    flags
 }
+
+// A stamp is a time in ms since 1970, in the six bytes that last for 8,900 years.
+type stamp [3]uint16
+
+func (t stamp) ms() int64 { return int64(t[0]) | int64(t[1])<<16 | int64(t[2])<<32 }
+
+func stampOf(ms int64) stamp { return stamp{uint16(ms), uint16(ms >> 16), uint16(ms >> 32)} }
 
 // gone is the state of a slot without a message.
 const gone queue.State = 0

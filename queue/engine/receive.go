@@ -12,13 +12,16 @@ import (
 
 // An Offer is one receive being filled. The Order offers it messages.
 type Offer struct {
-	q      *Queue
-	now    int64 // ns
-	until  int64 // ms: the deadline of what is taken now
-	hide   bool  // false: a visibility timeout of zero
-	max    int
-	out    []queue.Delivery
-	moving []uint64 // sequence numbers of messages to be dead-lettered
+	q         *Queue
+	ms        int64     // now
+	at        time.Time // the same
+	until     int64     // the deadline of what is taken now, ms
+	visibleAt time.Time // the same
+	retention int64     // ms
+	hide      bool      // false: a visibility timeout of zero
+	max       int
+	out       []queue.Delivery
+	moving    []uint64 // sequence numbers of messages to be dead-lettered
 	// limited says that a message was left because too many are in flight.
 	limited bool
 	expired []uint64 // removed from the queue, not yet from the store
@@ -85,7 +88,11 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 // take fills a receive with what is visible.
 func (q *Queue) take(r *request, now int64) (out []queue.Delivery, moving []uint64, limited bool) {
 	o := &q.offer
-	*o = Offer{q: q, now: now, until: deadline(now, r.timeout), hide: r.timeout > 0, max: r.max, out: r.into[:0], expired: o.expired[:0]}
+	*o = Offer{
+		q: q, ms: floor(now), until: deadline(now, r.timeout), retention: q.retention(),
+		hide: r.timeout > 0, max: r.max, out: r.into[:0], expired: o.expired[:0],
+	}
+	o.at, o.visibleAt = instant(o.ms), instant(o.until)
 	q.order.Take(o)
 	out, moving, limited = o.out, o.moving, o.limited
 	if !o.hide {
@@ -107,7 +114,7 @@ func (q *Queue) take(r *request, now int64) (out []queue.Delivery, moving []uint
 func (o *Offer) Offer(p *Page, i int) Answer {
 	q, s := o.q, p.slot(i)
 	cfg := q.config.Load()
-	if s.sentAt+int64(cfg.Retention/time.Millisecond) <= floor(o.now) {
+	if s.sentAt.ms()+o.retention <= o.ms {
 		o.expired = append(o.expired, p.Seq(i))
 		q.stats.Expired++
 		q.trace(queue.StepExpired, p.Seq(i), 0)
@@ -133,13 +140,13 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	}
 	s.receives++
 	s.flags &^= isRefused
-	s.lastAt = floor(o.now)
-	if s.firstAt == 0 {
+	s.lastAt = stampOf(o.ms)
+	if s.firstAt == (stamp{}) {
 		s.firstAt = s.lastAt
 	}
 	q.fly(p, i, s)
 	if o.hide {
-		s.node = q.schedule(o.until, p.Seq(i), s.lastAt)
+		q.schedule(p, i, s, o.until, o.ms)
 	}
 	q.stats.Received++
 	if len(o.out) < cap(o.out) {
@@ -147,7 +154,7 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	} else {
 		o.out = append(o.out, queue.Delivery{})
 	}
-	q.deliver(&o.out[len(o.out)-1], p, i, s, o.until)
+	q.deliver(&o.out[len(o.out)-1], p, i, s, o)
 	q.trace(queue.StepReceived, p.Seq(i), o.until)
 	return Taken
 }
@@ -157,11 +164,14 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 func (o *Offer) Done() bool { return len(o.out) == o.max }
 
 // deliver writes a delivery of a message that was just received.
-func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, until int64) {
+func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, o *Offer) {
 	seq := p.Seq(i)
-	q.identity.issue(&d.Receipt, seq, s.receives, s.lastAt)
+	q.identity.issue(&d.Receipt, seq, s.receives, o.ms)
 	d.ReceiveCount = int(s.receives)
-	d.SentAt, d.FirstReceivedAt, d.VisibleAt = instant(s.sentAt), instant(s.firstAt), instant(until)
+	d.SentAt, d.VisibleAt = instant(s.sentAt.ms()), o.visibleAt
+	if d.FirstReceivedAt = o.at; s.firstAt != s.lastAt {
+		d.FirstReceivedAt = instant(s.firstAt.ms())
+	}
 	d.Sequence = 0
 	if q.kind == queue.FIFO {
 		d.Sequence = seq
@@ -207,10 +217,7 @@ func (q *Queue) fly(p *Page, i int, s *slot) {
 }
 
 func (q *Queue) land(p *Page, i int, s *slot) {
-	if s.node != 0 {
-		q.wheel.Cancel(s.node)
-		s.node = 0
-	}
+	p.timed.Unset(i)
 	s.flags &^= isMoving
 	q.stats.InFlight--
 	p.inFlight.Unset(i)
@@ -263,7 +270,7 @@ func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 	for i := range out {
 		f, _ := out[i].Receipt.Fields()
 		if _, _, s := q.find(f.Seq); s != nil {
-			q.touches = append(q.touches, queue.Touch{Seq: f.Seq, Receives: s.receives, FirstReceivedAt: s.firstAt})
+			q.touches = append(q.touches, queue.Touch{Seq: f.Seq, Receives: s.receives, FirstReceivedAt: s.firstAt.ms()})
 		}
 	}
 	if len(q.touches) == 0 {
@@ -284,7 +291,7 @@ func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
 		}
 		q.stats.Received--
 		if s.receives--; s.receives == 0 {
-			s.firstAt = 0
+			s.firstAt = stamp{}
 		}
 		if s.state == queue.InFlight {
 			q.land(p, at, s)

@@ -251,14 +251,14 @@ func (q *Queue) insert(in *incoming) (p *Page, i int, s *slot) {
 	i = int(in.seq - p.First)
 	s = p.add(i, q.hint > 0)
 	s.state = queue.Pending
-	s.sentAt = in.sentAt
+	s.sentAt = stampOf(in.sentAt)
 	if in.record != nil {
-		s.firstAt, s.receives = in.record.FirstReceivedAt, in.record.Receives
+		s.firstAt, s.receives = stampOf(in.record.FirstReceivedAt), in.record.Receives
 	}
 	p.store(s, in.message.Body, q.extraOf(in), q.hint)
 	q.age(p, in.sentAt)
 	if in.dueAt != 0 {
-		s.node = q.schedule(in.dueAt, in.seq, in.sentAt)
+		q.schedule(p, i, s, in.dueAt, in.sentAt)
 	}
 	q.stats.Pending++
 	q.order.Add(p, i)
@@ -298,7 +298,7 @@ func (q *Queue) pageFor(seq uint64) *Page {
 			q.free(p)
 		}
 	}
-	p := &Page{First: first, minSent: never}
+	p := &Page{First: first, minSent: never, next: never}
 	p.slots, q.spare = q.spare, nil
 	q.pages[first] = p
 	q.tail = p
@@ -309,19 +309,16 @@ func (q *Queue) pageFor(seq uint64) *Page {
 // is traced: StepVisible for one that was sent, otherwise how it came here.
 func (q *Queue) settle(p *Page, i int, s *slot, now int64, step queue.Step) {
 	q.stats.Pending--
-	if s.node != 0 && q.wheel.Deadline(s.node) > floor(now) {
+	if p.timed.Has(i) && s.due.ms() > floor(now) {
 		s.state = queue.Delayed
 		q.stats.Delayed++
 		if step == queue.StepVisible {
 			step = queue.StepDelayed
 		}
-		q.trace(step, p.Seq(i), q.wheel.Deadline(s.node))
+		q.trace(step, p.Seq(i), s.due.ms())
 		return
 	}
-	if s.node != 0 {
-		q.wheel.Cancel(s.node)
-		s.node = 0
-	}
+	p.timed.Unset(i)
 	q.trace(step, p.Seq(i), 0)
 	q.show(p, i, s, queue.Pending)
 }

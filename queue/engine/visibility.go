@@ -24,7 +24,7 @@ func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Du
 		q.mu.Unlock()
 		return err
 	}
-	err := q.settled(func() error { return q.change1(r, d, now) })
+	err := q.settled(func() error { return q.change1(&r, d, now) })
 	q.unlock(now)
 	return err
 }
@@ -45,7 +45,7 @@ func (q *Queue) ChangeVisibilityBatch(ctx context.Context, cs []queue.Visibility
 	}
 	var refused *queue.BatchError
 	for i := range cs {
-		if err := q.settled(func() error { return q.change1(cs[i].Receipt, cs[i].Timeout, now) }); err != nil {
+		if err := q.settled(func() error { return q.change1(&cs[i].Receipt, cs[i].Timeout, now) }); err != nil {
 			refused = refuse(refused, i, err)
 		}
 	}
@@ -84,7 +84,7 @@ func (q *Queue) awaitMove() {
 // holder returns the message that a receipt may act on: nil if it is gone, and
 // errMoving if that is about to be decided. It refuses receipts whose right has
 // ended, by table 9.2 of the project's behaviour rows.
-func (q *Queue) holder(r queue.Receipt, now int64) (p *Page, i int, s *slot, f queue.ReceiptFields, err error) {
+func (q *Queue) holder(r *queue.Receipt, now int64) (p *Page, i int, s *slot, f queue.ReceiptFields, err error) {
 	if f, err = q.identity.open(r); err != nil {
 		return
 	}
@@ -99,7 +99,7 @@ func (q *Queue) holder(r queue.Receipt, now int64) (p *Page, i int, s *slot, f q
 	case s == nil:
 	case q.kind == queue.FIFO || cfg.FencedReceipts:
 		// The deadline itself counts, not whether somebody noticed that it passed.
-		if !current || q.wheel.Deadline(s.node) <= floor(now) {
+		if !current || s.due.ms() <= floor(now) {
 			err = queue.ErrReceiptExpired
 		}
 		return
@@ -121,7 +121,7 @@ func (q *Queue) old(f queue.ReceiptFields, now int64) bool {
 }
 
 // change1 changes the visibility of one message.
-func (q *Queue) change1(r queue.Receipt, d time.Duration, now int64) error {
+func (q *Queue) change1(r *queue.Receipt, d time.Duration, now int64) error {
 	cfg := q.config.Load()
 	if err := checkVisibility(d, cfg); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (q *Queue) change1(r queue.Receipt, d time.Duration, now int64) error {
 	if cfg.Limits == queue.SQSLimits {
 		// The total is counted from the latest receive, whichever receipt asks; after
 		// a restart that is known from receipts alone.
-		held := max(s.lastAt, f.At)
+		held := max(s.lastAt.ms(), f.At)
 		if left := time.Duration(held+int64(queue.MaxVisibility/time.Millisecond)-floor(now)) * time.Millisecond; d > left {
 			return &queue.LimitError{
 				Parameter: "VisibilityTimeout", Got: d, Min: time.Duration(0), Max: max(left, 0),
@@ -153,16 +153,13 @@ func (q *Queue) change1(r queue.Receipt, d time.Duration, now int64) error {
 			}
 		}
 	}
-	if s.state == queue.InFlight {
-		q.wheel.Reschedule(s.node, until)
-	} else {
+	if s.state != queue.InFlight {
 		// An expired receipt of a Standard queue hides the message again. SQS
 		// answers with success; that it hides is the natural reading (unverified).
 		q.fly(p, i, s)
 		q.order.Hide(p, i)
-		s.node = q.schedule(until, f.Seq, floor(now))
 	}
-	q.wake(until)
+	q.schedule(p, i, s, until, floor(now))
 	q.trace(queue.StepExtended, f.Seq, until)
 	return nil
 }
