@@ -15,12 +15,31 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
-	one := [1]queue.Receipt{r}
-	refused, err := q.delete(one[:])
-	if err == nil && refused != nil {
-		err = refused.Entries[0].Err
+	if q.store != nil {
+		refused, err := q.delete([]queue.Receipt{r})
+		if err == nil && refused != nil {
+			err = refused.Entries[0].Err
+		}
+		return err
 	}
+	now := q.needClock()
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	_, err := q.deletable(&r, now, true)
+	q.unlockServing(now)
 	return err
+}
+
+// needClock reads the clock for a delete if it is sure to be needed: a Standard
+// queue in memory deletes without it. Zero is not read.
+func (q *Queue) needClock() int64 {
+	if q.kind == queue.FIFO || q.store != nil || q.config.Load().FencedReceipts {
+		return q.clock.now()
+	}
+	return 0
 }
 
 // DeleteBatch implements queue.Queue.
@@ -42,10 +61,7 @@ func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) error {
 // for what somebody else deleted: an answer that says "gone" must stay true
 // across a crash.
 func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error) {
-	var now int64 // zero: not read; a Standard queue rarely needs it
-	if q.kind == queue.FIFO || q.store != nil || q.config.Load().FencedReceipts {
-		now = q.clock.now()
-	}
+	now := q.needClock()
 	q.mu.Lock()
 	if err := q.refusing(); err != nil {
 		q.mu.Unlock()

@@ -40,8 +40,8 @@ const maxMoves = 64
 
 // Receive implements queue.Queue.
 func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.Delivery, error) {
-	r, err := resolveReceive(&o, q.kind, q.config.Load())
-	if err != nil {
+	var r request
+	if err := resolveReceive(&r, &o, q.kind, q.config.Load()); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -68,12 +68,13 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 				}
 				return nil, nil
 			}
+			var err error
 			if out, moving, err = q.wait(ctx, &r, again); err != nil || len(out)+len(moving) == 0 {
 				return nil, err
 			}
 			now = q.clock.now()
 		}
-		if out, err = q.hand(now, out, moving); err != nil || len(out) > 0 {
+		if out, err := q.hand(now, out, moving); err != nil || len(out) > 0 {
 			return out, err
 		}
 		// All there was went to the dead-letter queue, or came back from there.
@@ -88,11 +89,10 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 // take fills a receive with what is visible.
 func (q *Queue) take(r *request, now int64) (out []queue.Delivery, moving []uint64, limited bool) {
 	o := &q.offer
-	*o = Offer{
-		q: q, ms: floor(now), until: deadline(now, r.timeout), retention: q.retention(),
-		hide: r.timeout > 0, max: r.max, out: r.into[:0], expired: o.expired[:0],
-	}
+	o.q, o.max, o.hide, o.limited = q, r.max, r.timeout > 0, false
+	o.ms, o.until, o.retention = floor(now), deadline(now, r.timeout), q.retention()
 	o.at, o.visibleAt = instant(o.ms), instant(o.until)
+	o.out, o.moving, o.expired = r.into[:0], nil, o.expired[:0]
 	q.order.Take(o)
 	out, moving, limited = o.out, o.moving, o.limited
 	if !o.hide {

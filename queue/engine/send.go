@@ -35,12 +35,23 @@ func (q *Queue) Send(ctx context.Context, m queue.Message) (queue.Sent, error) {
 	if err := ctx.Err(); err != nil {
 		return queue.Sent{}, fmt.Errorf("send: %w", err)
 	}
-	one := [1]queue.Message{m}
-	var sent [1]queue.Sent
-	if err := q.send(cfg, one[:], sent[:]); err != nil {
-		return queue.Sent{}, err
+	var sent queue.Sent
+	if q.store != nil {
+		sent, err := q.send(cfg, []queue.Message{m})
+		if err != nil {
+			return queue.Sent{}, err
+		}
+		return sent[0], nil
 	}
-	return sent[0], nil
+	now := q.clock.now()
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return sent, err
+	}
+	q.accept(cfg, &m, &sent, now)
+	q.unlock(now)
+	return sent, nil
 }
 
 // SendBatch implements queue.Queue.
@@ -65,21 +76,18 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) ([]queue.Sent
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("send batch: %w", err)
 	}
-	sent := make([]queue.Sent, len(ms))
 	if refused == nil {
-		if err := q.send(cfg, ms, sent); err != nil {
-			return nil, err
-		}
-		return sent, nil
+		return q.send(cfg, ms)
 	}
-	if err := q.sendOthers(cfg, ms, sent, refused); err != nil {
+	sent, err := q.sendOthers(cfg, ms, refused)
+	if err != nil {
 		return nil, err
 	}
 	return sent, refused
 }
 
 // sendOthers sends the messages that were not refused.
-func (q *Queue) sendOthers(cfg *queue.Config, ms []queue.Message, sent []queue.Sent, refused *queue.BatchError) error {
+func (q *Queue) sendOthers(cfg *queue.Config, ms []queue.Message, refused *queue.BatchError) ([]queue.Sent, error) {
 	bad := make(map[int]bool)
 	for _, e := range refused.Entries {
 		bad[e.Index] = true
@@ -92,14 +100,15 @@ func (q *Queue) sendOthers(cfg *queue.Config, ms []queue.Message, sent []queue.S
 			places = append(places, i)
 		}
 	}
-	answers := make([]queue.Sent, len(others))
-	if err := q.send(cfg, others, answers); err != nil {
-		return err
+	answers, err := q.send(cfg, others)
+	if err != nil {
+		return nil, err
 	}
+	sent := make([]queue.Sent, len(ms))
 	for i, at := range places {
 		sent[at] = answers[i]
 	}
-	return nil
+	return sent, nil
 }
 
 // refuse adds an entry's error to a batch's.
@@ -112,12 +121,13 @@ func refuse(b *queue.BatchError, index int, err error) *queue.BatchError {
 }
 
 // send accepts checked messages and returns when they are durable.
-func (q *Queue) send(cfg *queue.Config, ms []queue.Message, sent []queue.Sent) error {
+func (q *Queue) send(cfg *queue.Config, ms []queue.Message) ([]queue.Sent, error) {
+	sent := make([]queue.Sent, len(ms))
 	now := q.clock.now()
 	q.mu.Lock()
 	if err := q.refusing(); err != nil {
 		q.mu.Unlock()
-		return err
+		return nil, err
 	}
 	first := q.next
 	var commit queue.Commit
@@ -132,23 +142,33 @@ func (q *Queue) send(cfg *queue.Config, ms []queue.Message, sent []queue.Sent) e
 		var err error
 		if commit, err = q.appendInserts(now, nil); err != nil {
 			q.unlock(now)
-			return err
+			return nil, err
 		}
 	}
 	for i := range ms {
-		in := incoming{seq: first + uint64(i), message: &ms[i], sentAt: floor(now), dueAt: dueAt(&ms[i], cfg, now)}
-		p, at, s := q.insert(&in)
-		q.trace(queue.StepAccepted, in.seq, 0)
-		if q.store == nil {
-			q.settle(p, at, s, now, queue.StepVisible)
-		}
-		q.identity.setID(&sent[i].ID, in.seq)
-		if q.kind == queue.FIFO {
-			sent[i].Sequence = in.seq
-		}
+		q.accept(cfg, &ms[i], &sent[i], now)
 	}
-	q.stats.Accepted += uint64(len(ms))
-	return q.admit(now, accepted{commit, first, len(ms), queue.StepVisible})
+	if err := q.admit(now, accepted{commit, first, len(ms), queue.StepVisible}); err != nil {
+		return nil, err
+	}
+	return sent, nil
+}
+
+// accept gives a checked message the next place in the queue. Without a store it
+// is durable as soon as it is there.
+func (q *Queue) accept(cfg *queue.Config, m *queue.Message, sent *queue.Sent, now int64) {
+	in := incoming{seq: q.next, message: m, sentAt: floor(now), dueAt: dueAt(m, cfg, now)}
+	q.next++
+	p, i, s := q.insert(&in)
+	q.stats.Accepted++
+	q.trace(queue.StepAccepted, in.seq, 0)
+	q.identity.setID(&sent.ID, in.seq)
+	if q.kind == queue.FIFO {
+		sent.Sequence = in.seq
+	}
+	if q.store == nil {
+		q.settle(p, i, s, now, queue.StepVisible)
+	}
 }
 
 // dueAt returns when a message's delay is over, in ms; zero if it has none.
@@ -170,7 +190,6 @@ func (q *Queue) refusing() error {
 // admit finishes the acceptance of messages that were just inserted: it returns
 // when they are durable. The caller must hold q.mu; admit lets go of it.
 func (q *Queue) admit(now int64, a accepted) error {
-	q.next += uint64(a.n)
 	if q.store == nil {
 		q.unlock(now)
 		return nil
@@ -367,6 +386,7 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 			return err
 		}
 	}
+	q.next += uint64(len(records))
 	for i := range records {
 		r := &records[i]
 		p, at, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt})

@@ -147,31 +147,31 @@ func override(d, fallback time.Duration) time.Duration {
 	return d
 }
 
-func resolveReceive(o *queue.ReceiveOptions, kind queue.Kind, c *queue.Config) (r request, err error) {
+func resolveReceive(r *request, o *queue.ReceiveOptions, kind queue.Kind, c *queue.Config) error {
 	sqs := c.Limits == queue.SQSLimits
 	if r.max = o.Max; r.max == 0 {
 		r.max = 1
 	}
 	if r.max < 0 || sqs && r.max > queue.MaxReceive {
-		return r, &queue.LimitError{Parameter: "MaxNumberOfMessages", Got: o.Max, Min: 1, Max: queue.MaxReceive, Err: queue.ErrInvalidParameter}
+		return &queue.LimitError{Parameter: "MaxNumberOfMessages", Got: o.Max, Min: 1, Max: queue.MaxReceive, Err: queue.ErrInvalidParameter}
 	}
 	r.wait = override(o.Wait, c.ReceiveWait)
 	if err := checkDuration("WaitTimeSeconds", r.wait, 0, queue.MaxWait, sqs); err != nil {
-		return r, err
+		return err
 	}
 	r.timeout = override(o.VisibilityTimeout, c.VisibilityTimeout)
 	if err := checkDuration("VisibilityTimeout", r.timeout, 0, queue.MaxVisibility, sqs); err != nil {
-		return r, err
+		return err
 	}
 	if o.AttemptID != "" && kind == queue.FIFO {
 		if err := checkID("ReceiveRequestAttemptId", o.AttemptID); err != nil {
-			return r, err
+			return err
 		}
 	}
 	if cap(o.Into) >= r.max {
 		r.into = o.Into
 	}
-	return r, nil
+	return nil
 }
 
 func checkVisibility(d time.Duration, c *queue.Config) error {
