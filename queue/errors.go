@@ -90,6 +90,7 @@ type LimitError struct {
 	// number; then Reason says more.
 	Got, Min, Max any
 
+	Text   string // the value given, if it is text: an ID, a name
 	Reason string // what is wrong, when a range can't say it
 	Err    error  // the sentinel: ErrInvalidParameter, ErrMessageTooLarge, ...
 }
@@ -98,8 +99,13 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %s", e.Err, e.Parameter)
-	if e.Got != nil {
+	switch {
+	case e.Got != nil:
 		fmt.Fprintf(&b, " is %v", e.Got)
+	case len(e.Text) > 100:
+		fmt.Fprintf(&b, " is %q...", e.Text[:100])
+	case e.Text != "":
+		fmt.Fprintf(&b, " is %q", e.Text)
 	}
 	switch {
 	case e.Min != nil && e.Max != nil:

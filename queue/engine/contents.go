@@ -59,7 +59,7 @@ func checkAttributes(a queue.Attributes) error {
 			return tooLong(len(v.Type), queue.MaxAttributeTypeLength, "bytes of an attribute's type")
 		}
 		if wrong := wrongAttribute(name, v); wrong != "" {
-			return &queue.LimitError{Parameter: "MessageAttributes", Reason: fmt.Sprintf("attribute %q: %s", clip(name), wrong), Err: queue.ErrInvalidParameter}
+			return &queue.LimitError{Parameter: "MessageAttributes", Text: name, Reason: wrong, Err: queue.ErrInvalidParameter}
 		}
 	}
 	if n > queue.MaxAttributes {
@@ -84,7 +84,7 @@ func wrongAttribute(name string, v queue.Value) string {
 	case v.Data == "":
 		return "its value is empty"
 	case kind == "Number" && !isNumber(v.Data):
-		return fmt.Sprintf("its value %q is not a number of at most 38 digits", clip(v.Data))
+		return fmt.Sprintf("its value %q is not a number of at most 38 digits", v.Data)
 	case kind == "String":
 		if wrong := checkText(v.Data); wrong != "" {
 			return "its value is not allowed: " + wrong

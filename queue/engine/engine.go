@@ -163,7 +163,7 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 		cfg.Name = old.Name
 	}
 	if cfg.Name != old.Name {
-		return &queue.LimitError{Parameter: "QueueName", Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
+		return &queue.LimitError{Parameter: "QueueName", Text: cfg.Name, Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
 	}
 	if err := q.configure(cfg); err != nil {
 		return err

@@ -114,7 +114,7 @@ func checkName(name string, kind queue.Kind) error {
 	if kind == queue.FIFO {
 		var ok bool
 		if plain, ok = strings.CutSuffix(name, ".fifo"); !ok {
-			return &queue.LimitError{Parameter: "QueueName", Reason: fmt.Sprintf("%q: the name of a FIFO queue ends in .fifo", clip(name)), Err: queue.ErrInvalidParameter}
+			return &queue.LimitError{Parameter: "QueueName", Text: name, Reason: "the name of a FIFO queue ends in .fifo", Err: queue.ErrInvalidParameter}
 		}
 	}
 	ok := plain != "" && len(name) <= 80
@@ -122,7 +122,7 @@ func checkName(name string, kind queue.Kind) error {
 		ok = ok && (alphanumeric(plain[i]) || plain[i] == '-' || plain[i] == '_')
 	}
 	if !ok {
-		return &queue.LimitError{Parameter: "QueueName", Reason: fmt.Sprintf("%q is not 1 to 80 letters, digits, hyphens and underscores", clip(name)), Err: queue.ErrInvalidParameter}
+		return &queue.LimitError{Parameter: "QueueName", Text: name, Reason: "1 to 80 letters, digits, hyphens and underscores are allowed", Err: queue.ErrInvalidParameter}
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func checkForKind(m *queue.Message, kind queue.Kind, c *queue.Config, sqs bool) 
 	}
 	if kind == queue.Standard {
 		if m.DeduplicationID != "" {
-			return &queue.LimitError{Parameter: "MessageDeduplicationId", Reason: "FIFO queues only", Err: queue.ErrNotForThisQueue}
+			return &queue.LimitError{Parameter: "MessageDeduplicationId", Text: m.DeduplicationID, Reason: "FIFO queues only", Err: queue.ErrNotForThisQueue}
 		}
 		return nil
 	}
@@ -276,19 +276,11 @@ func checkID(name, id string) error {
 	}
 	if !ok {
 		return &queue.LimitError{
-			Parameter: name, Reason: fmt.Sprintf("%q is not 1 to %d ASCII letters, digits and punctuation marks", clip(id), queue.MaxIDLength),
+			Parameter: name, Text: id, Reason: fmt.Sprintf("1 to %d ASCII letters, digits and punctuation marks are allowed", queue.MaxIDLength),
 			Err: queue.ErrInvalidParameter,
 		}
 	}
 	return nil
-}
-
-// clip shortens what goes into an error's text.
-func clip(s string) string {
-	if len(s) > 100 {
-		return s[:100] + "..."
-	}
-	return s
 }
 
 func alphanumeric(c byte) bool {

@@ -1,0 +1,88 @@
+// Command bench measures what Restante costs:
+//
+//	go run ./bench [-quick] [-json]
+//
+// from the root of the repository. It prints a table of rows and, below it, the
+// ratios that have a goal, each with its numerator, its denominator and whether
+// the goal was met.
+//
+// # The yardstick
+//
+// Machines differ, so times stand beside the channel hop H: what it costs one
+// goroutine to hand a body to another one over a buffered channel, the least
+// that a queue inside a process could cost. H is measured in the same run, in
+// turn with the rows of every group.
+//
+// # What the rows say
+//
+//   - lifecycle: Send, Receive and Delete of a message while backlog others are
+//     visible. The oldest is received, so the backlog stays what it was and is
+//     passed through.
+//   - random_delete: the same while many are in flight and any of them is
+//     deleted, on a queue that has aged: every place in it was reused many times.
+//   - memory: the growth of the heap by each queued message, without the bytes
+//     of its body, and how long one garbage collection takes then.
+//   - expiry: how long it takes until messages whose visibility timeouts end
+//     together are visible again, and the latency of Send meanwhile (expiring)
+//     and before (idle): what a Send would take that began at any moment of it.
+//   - idle_polls, idle_queues: what waiting receivers and unused queues cost.
+//
+// # How it is measured
+//
+// A row is the median of several rounds, with the least and the greatest. The
+// rounds of the rows of a group take turns, so that what disturbs the machine
+// for a while disturbs all of them. Each round has a queue and, but for the ring
+// of bodies, a heap of its own; a garbage collection and a warm-up precede the
+// measurement. Only the aged queues stay, since their age is what is measured.
+//
+// Bodies come from a ring of 2^16 different ones and are read by the receiver.
+// Times include the garbage collections that happen in the round. With a large
+// backlog that is none, because the next one is a heap away: there the memory
+// row says what a collection costs.
+//
+// With -quick only some of the rows are measured, in fewer rounds, which takes
+// less than a minute; the absent ones are named. With -json standard output is
+// one JSON object. Progress goes to standard error.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+func main() {
+	quick := flag.Bool("quick", false, "measure only some of the rows, within a minute")
+	asJSON := flag.Bool("json", false, "print one JSON object and no table")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "bench: no arguments, please; see -help")
+		os.Exit(2)
+	}
+	p := fullPlan
+	if *quick {
+		p = quickPlan
+	}
+	command := "go run ./bench " + strings.Join(os.Args[1:], " ")
+	if err := bench(p, strings.TrimSpace(command), *asJSON, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench measures everything in p and prints the report to out.
+func bench(p plan, command string, asJSON bool, out, stderr io.Writer) error {
+	m := thisMachine(command)
+	results, err := measure(p, &progress{to: stderr, began: time.Now()})
+	if err != nil {
+		return err
+	}
+	r := report{ratios(p, results), results, m}
+	if asJSON {
+		return r.writeJSON(out)
+	}
+	return r.writeTable(out)
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tinyPlan goes through everything and measures nothing.
+var tinyPlan = plan{
+	rounds: 3, slowRounds: 2, duration: time.Millisecond,
+	backlogs: [...]int{100, 200, 300},
+	inFlight: [...]int{100, 200}, generations: 2,
+	queued:   [...]int{1000, 2000},
+	expiring: 1500, lead: 200 * time.Millisecond, sendFor: time.Millisecond,
+	polls: 10, pollFor: 20 * time.Millisecond, queues: 10,
+}
+
+var ratioNames = []string{
+	"lifecycle_batch10_over_chan", "lifecycle_batch1_over_chan", "backlog_1e7_over_1e3",
+	"allocs_per_lifecycle", "bytes_per_message", "idle_polls_core_share",
+}
+
+func TestJSON(t *testing.T) {
+	for _, quick := range []bool{false, true} {
+		p := tinyPlan
+		p.quick = quick
+		var out, progress bytes.Buffer
+		require.NoError(t, bench(p, "command", true, &out, &progress))
+
+		var got struct {
+			Ratios map[string]struct {
+				Value, Numerator, Denominator, Goal *float64
+				Unit                                string
+				Met                                 *bool
+			}
+			Rows    []row
+			Absent  []absence
+			Machine machine
+		}
+		d := json.NewDecoder(&out)
+		d.DisallowUnknownFields()
+		require.NoError(t, d.Decode(&got))
+		assert.Zero(t, d.Buffered().(*bytes.Reader).Len()-1, "one object and a line feed")
+
+		for _, name := range ratioNames {
+			r, ok := got.Ratios[name]
+			if assert.True(t, ok, "%s is there, quick or not", name) {
+				assert.NotNil(t, r.Value)
+				assert.NotNil(t, r.Goal)
+				assert.NotNil(t, r.Met)
+				assert.NotEmpty(t, r.Unit)
+				if assert.NotNil(t, r.Numerator) && assert.NotNil(t, r.Denominator) {
+					assert.InDelta(t, *r.Numerator / *r.Denominator, *r.Value, 1e-9)
+				}
+			}
+		}
+		assert.Len(t, got.Ratios, len(ratioNames))
+
+		measured := make(map[string]bool)
+		hops := make(map[string]bool)
+		for _, r := range got.Rows {
+			measured[r.Name] = true
+			hops[r.Group] = hops[r.Group] || r.Name == chanName
+			assert.LessOrEqual(t, r.Min, r.Median, r.Name)
+			assert.LessOrEqual(t, r.Median, r.Max, r.Name)
+			assert.Positive(t, r.Rounds, r.Name)
+			if strings.HasPrefix(r.Name, "lifecycle/") {
+				assert.NotNil(t, r.H, r.Name)
+				assert.NotNil(t, r.Allocs, r.Name)
+				assert.NotNil(t, r.Bytes, r.Name)
+			}
+		}
+		for group, there := range hops {
+			assert.True(t, there, "%s has no yardstick", group)
+		}
+		absent := make(map[string]bool)
+		for _, a := range got.Absent {
+			absent[a.Name] = true
+			assert.NotEmpty(t, a.Why)
+		}
+		for _, g := range table(p, newRing(64), nil) {
+			for _, e := range g.entries {
+				assert.NotEqual(t, measured[e.name], absent[e.name], "%s is either a row or absent", e.name)
+				if quick {
+					assert.Equal(t, e.quick, measured[e.name], e.name)
+				}
+			}
+		}
+		assert.Equal(t, "command", got.Machine.Command)
+		assert.NotEmpty(t, got.Machine.Go)
+		assert.NotEmpty(t, progress.String())
+	}
+}
+
+func TestTable(t *testing.T) {
+	p := tinyPlan
+	p.quick = true
+	var out, progress bytes.Buffer
+	require.NoError(t, bench(p, "command", false, &out, &progress))
+	for _, name := range append([]string{"command", chanName, lifecycleName(64, 10, 100, 1)}, ratioNames...) {
+		assert.Contains(t, out.String(), name)
+	}
+	assert.Contains(t, out.String(), "absent (not measured with -quick):")
+}
+
+func TestReadSeesEveryByte(t *testing.T) {
+	body := strings.Repeat("x", 64)
+	for i := range body {
+		changed := body[:i] + "y" + body[i+1:]
+		assert.NotEqual(t, read(body), read(changed), "byte %d", i)
+	}
+}
+
+func TestRingHasDifferentBodies(t *testing.T) {
+	seen := make(map[string]bool)
+	bodies := newRing(64).from(7)
+	for range ringLength {
+		body := bodies.next()
+		assert.Len(t, body, 64)
+		seen[body] = true
+	}
+	assert.Len(t, seen, ringLength)
+}
+
+func TestMiddleAndPercentiles(t *testing.T) {
+	values := []value{{numerator: 9, denominator: 3}, {numerator: 1, denominator: 1}, {numerator: 4, denominator: 2}}
+	assert.Equal(t, 2.0, middle(values).quotient())
+
+	var took []time.Duration
+	for i := 1000; i > 0; i-- {
+		took = append(took, time.Duration(i))
+	}
+	var got []float64
+	for _, v := range percentiles("", took) {
+		got = append(got, v.quotient())
+	}
+	assert.Equal(t, []float64{500, 990, 999, 1000}, got)
+}

@@ -1,0 +1,42 @@
+package main
+
+import "time"
+
+// A plan is how much is measured: the sizes in the names of the rows, and how
+// long and how often.
+type plan struct {
+	quick      bool          // leave out all rows that aren't marked quick
+	rounds     int           // of a row whose rounds take about duration
+	slowRounds int           // of the other rows
+	duration   time.Duration // of a round, where its size doesn't decide
+
+	backlogs    [3]int // of lifecycles
+	inFlight    [2]int // of random deletes
+	generations int    // of ageing: how often as many as are in flight are deleted
+	queued      [2]int // where memory is measured
+
+	expiring int
+	lead     time.Duration // least time between the receives and their expiry
+	sendFor  time.Duration // how long Sends on an idle queue are measured
+
+	polls   int
+	pollFor time.Duration
+	queues  int
+}
+
+var fullPlan = plan{
+	rounds: 7, slowRounds: 3, duration: 200 * time.Millisecond,
+	backlogs: [...]int{1e3, 1e5, 1e7},
+	inFlight: [...]int{1e5, 1e6}, generations: 20,
+	queued:   [...]int{1e6, 1e7},
+	expiring: 1e6, lead: time.Second, sendFor: time.Second,
+	polls: 10_000, pollFor: 10 * time.Second, queues: 10_000,
+}
+
+var quickPlan = func() plan {
+	p := fullPlan
+	p.quick = true
+	p.rounds, p.slowRounds = 5, 1
+	p.pollFor = 3 * time.Second
+	return p
+}()

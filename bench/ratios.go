@@ -1,0 +1,71 @@
+package main
+
+// roundsTo is the sign of a ratio that is compared to one decimal.
+const roundsTo = "rounds to"
+
+// A ratio is a quotient that has a goal.
+type ratio struct {
+	Value       float64 `json:"value"`
+	Numerator   float64 `json:"numerator"`
+	Denominator float64 `json:"denominator"`
+	Unit        string  `json:"unit"`
+	Goal        float64 `json:"goal"`
+	Met         bool    `json:"met"`
+
+	name, of string // of what it is the ratio, in words
+	sign     string // how the value must compare with the goal
+}
+
+// ratios returns the ratios whose rows were measured, in order.
+func ratios(p plan, rs *results) (list []ratio) {
+	add := func(r ratio) {
+		r.Value = r.Numerator / r.Denominator
+		switch r.sign {
+		case "<":
+			r.Met = r.Value < r.Goal
+		case "<=":
+			r.Met = r.Value <= r.Goal
+		case roundsTo:
+			// A page that many messages share is no allocation of each.
+			r.Met = r.Value < r.Goal+0.05
+		}
+		list = append(list, r)
+	}
+	// over adds the ratio of the medians of two rows.
+	over := func(name string, a, b *row, goal float64) {
+		if a == nil || b == nil {
+			return
+		}
+		add(ratio{
+			name: name, of: a.Name + " over " + b.Name, Numerator: a.Median, Denominator: b.Median,
+			Unit: a.Unit, Goal: goal, sign: "<=",
+		})
+	}
+	// own adds the ratio that a row is itself.
+	own := func(name string, a *row, sign string, goal float64) {
+		if a == nil {
+			return
+		}
+		add(ratio{
+			name: name, of: a.Name, Numerator: a.Numerator, Denominator: a.Denominator,
+			Unit: a.Unit, Goal: goal, sign: sign,
+		})
+	}
+
+	batch1 := rs.find("", lifecycleName(64, 1, p.backlogs[0], 1))
+	batch10 := rs.find("", lifecycleName(64, 10, p.backlogs[0], 1))
+	deep := rs.find("", lifecycleName(64, 1, p.backlogs[2], 1))
+	if batch1 != nil {
+		hop := rs.find(batch1.Group, chanName)
+		over("lifecycle_batch10_over_chan", batch10, hop, 2.5)
+		over("lifecycle_batch1_over_chan", batch1, hop, 5)
+		over("backlog_1e7_over_1e3", deep, batch1, 1.3)
+		add(ratio{
+			name: "allocs_per_lifecycle", of: batch1.Name, Numerator: *batch1.Allocs * batch1.Denominator,
+			Denominator: batch1.Denominator, Unit: "allocations/message", Goal: 0, sign: roundsTo,
+		})
+	}
+	own("bytes_per_message", rs.find("", memoryName(p.queued[0])), "<=", 80)
+	own("idle_polls_core_share", rs.find("", idlePollsName(p)), "<", 0.01)
+	return list
+}

@@ -1,0 +1,103 @@
+package main
+
+import "fmt"
+
+// A group is a set of trials whose rounds take turns, with the channel hop
+// among them.
+type group struct {
+	name    string
+	rounds  int
+	entries []entry
+}
+
+// An entry of the table is one trial, which yields one row or several.
+type entry struct {
+	name   string // of its row, or what the names of its rows begin with
+	quick  bool   // measured with -quick as well
+	trial  trial
+	absent string // why it isn't measured, if it has no trial
+}
+
+// table lists what is measured, in order. Small is the ring of the yardstick,
+// which all rows with bodies of that size share.
+func table(p plan, small *ring, progress *progress) []group {
+	large := newRing(1024) // its own group's, so that no other heap holds it
+	return []group{
+		{"idle", p.slowRounds, idleEntries(p, small)},
+		{"lifecycle of 64 B", p.rounds, lifecycleEntries(p, small)},
+		{"lifecycle of 1 KiB", p.rounds, lifecycleEntries(p, large)},
+		{"random deletes", p.rounds, randomDeleteEntries(p, small, progress)},
+		{"expiry", p.slowRounds, expiryEntries(p, small)},
+		{"memory", p.slowRounds, memoryEntries(p, small)},
+	}
+}
+
+func idleEntries(p plan, bodies *ring) []entry {
+	polls := entry{name: idlePollsName(p), quick: true, trial: &idlePolls{polls: p.polls, duration: p.pollFor}}
+	if _, ok := cpuTime(); !ok {
+		polls.trial, polls.absent = nil, "the CPU time of a process is unknown on this system"
+	}
+	queues := fmt.Sprintf("idle_queues/queues=%d", p.queues)
+	return []entry{
+		polls,
+		{name: queues + "/used=false", quick: true, trial: &idleQueues{queues: p.queues}},
+		{name: queues + "/used=true", quick: true, trial: &idleQueues{queues: p.queues, used: true, bodies: bodies}},
+	}
+}
+
+func lifecycleEntries(p plan, bodies *ring) (entries []entry) {
+	for i, backlog := range p.backlogs {
+		for _, goroutines := range []int{1, 8} {
+			for _, batch := range []int{1, 10} {
+				e := entry{name: lifecycleName(bodies.size, batch, backlog, goroutines)}
+				switch {
+				case i == 2 && bodies.size > 64:
+					e.absent = "it would need more than 10 GB of memory"
+				default:
+					e.trial = &lifecycle{
+						bodies: bodies, batch: batch, backlog: backlog, goroutines: goroutines, duration: p.duration,
+					}
+				}
+				e.quick = bodies.size == 64 && (i == 0 || batch == 1 && goroutines == 1)
+				entries = append(entries, e)
+			}
+		}
+	}
+	return entries
+}
+
+func randomDeleteEntries(p plan, bodies *ring, progress *progress) (entries []entry) {
+	for i, n := range p.inFlight {
+		entries = append(entries, entry{
+			name:  fmt.Sprintf("random_delete/body=64/inflight=%d", n),
+			quick: i == 0,
+			trial: &randomDelete{inFlight: n, generations: p.generations, duration: p.duration, bodies: bodies, progress: progress},
+		})
+	}
+	return entries
+}
+
+func expiryEntries(p plan, bodies *ring) []entry {
+	return []entry{{
+		name:  fmt.Sprintf("expiry/messages=%d", p.expiring),
+		quick: true,
+		trial: &expiry{messages: p.expiring, lead: p.lead, sendFor: p.sendFor, bodies: bodies},
+	}}
+}
+
+func memoryEntries(p plan, bodies *ring) (entries []entry) {
+	for i, n := range p.queued {
+		entries = append(entries, entry{name: memoryName(n), quick: i == 0, trial: &memory{messages: n, bodies: bodies}})
+	}
+	return entries
+}
+
+// The names of rows that have a goal; see goals.
+
+func lifecycleName(body, batch, backlog, goroutines int) string {
+	return fmt.Sprintf("lifecycle/body=%d/batch=%d/backlog=%d/goroutines=%d", body, batch, backlog, goroutines)
+}
+
+func memoryName(messages int) string { return fmt.Sprintf("memory/body=64/messages=%d", messages) }
+
+func idlePollsName(p plan) string { return fmt.Sprintf("idle_polls/polls=%d", p.polls) }

@@ -1,0 +1,38 @@
+package broker
+
+import "errors"
+
+// Errors of a broker. Those about an attribute come wrapped in an
+// [*AttributeError].
+var (
+	// ErrQueueNotFound: no queue has that name.
+	ErrQueueNotFound = errors.New("queue does not exist")
+	// ErrQueueExists: a queue of that name differs in a setting that was given.
+	ErrQueueExists = errors.New("queue exists with other settings")
+	// ErrInvalidAttributeName: SQS has no such attribute, or not on a queue of
+	// that kind.
+	ErrInvalidAttributeName = errors.New("invalid attribute name")
+	// ErrInvalidAttributeValue: the value is malformed or out of range.
+	ErrInvalidAttributeValue = errors.New("invalid attribute value")
+)
+
+// An AttributeError says which setting of a queue was refused.
+type AttributeError struct {
+	// Name is the attribute's name in SQS. For a field of queue.Config that is
+	// no attribute of SQS, it is the field's.
+	Name   string
+	Reason string // a sentence in SQS's words, where the sentinel alone is too little
+	Err    error  // the sentinel
+}
+
+// Error names the attribute and what is wrong with it.
+func (e *AttributeError) Error() string {
+	text := e.Err.Error() + ": " + e.Name
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return text
+}
+
+// Unwrap returns the sentinel.
+func (e *AttributeError) Unwrap() error { return e.Err }

@@ -1,0 +1,45 @@
+package broker
+
+import (
+	"cmp"
+	"strings"
+)
+
+// A Scope is a place where queue names are unique: an account in a region of a
+// partition of AWS. Its empty fields mean the partition "aws", the account
+// "000000000000" and the region "us-east-1".
+type Scope struct {
+	Partition string // "aws", "aws-cn", "aws-us-gov", ...
+	Account   string // 12 digits
+	Region    string
+}
+
+func (s Scope) withDefaults() Scope {
+	return Scope{
+		Partition: cmp.Or(s.Partition, "aws"),
+		Account:   cmp.Or(s.Account, "000000000000"),
+		Region:    cmp.Or(s.Region, "us-east-1"),
+	}
+}
+
+// ARN returns the Amazon Resource Name of the queue of that name, whether it
+// exists or not.
+func (s Scope) ARN(name string) string {
+	s = s.withDefaults()
+	return strings.Join([]string{"arn", s.Partition, "sqs", s.Region, s.Account, name}, ":")
+}
+
+// URL returns the URL of the queue of that name, whether it exists or not.
+// base is what comes before the account: the scheme and the host of whoever
+// serves the queue, such as "http://localhost:9324". If it is empty, Amazon's
+// own endpoint of the region stands there.
+func (s Scope) URL(base, name string) string {
+	s = s.withDefaults()
+	if base == "" {
+		base = "https://sqs." + s.Region + ".amazonaws.com"
+		if s.Partition == "aws-cn" {
+			base += ".cn"
+		}
+	}
+	return strings.TrimRight(base, "/") + "/" + s.Account + "/" + name
+}

@@ -1,0 +1,68 @@
+package sqsapi
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/restantemq/restante/queue/broker"
+)
+
+// InProcess is an HTTP client whose every request is served right here, by the
+// queues of one broker, whatever the host it is addressed to. It is an
+// [http.RoundTripper], and the HTTP client that the AWS SDK for Go takes.
+//
+// A request is served in the goroutine that makes it, under its context. Make
+// an InProcess with [Client].
+type InProcess struct{ server server }
+
+// Client returns a client of the queues of b.
+func Client(b *broker.Broker) *InProcess {
+	return &InProcess{server{broker: b}}
+}
+
+// Do serves r. The error is that of r's context if it ended before there was
+// an answer: then nothing has happened, no message was sent or received.
+func (c *InProcess) Do(r *http.Request) (*http.Response, error) {
+	body := r.Body
+	if body == nil {
+		body = http.NoBody
+	}
+	defer body.Close() // a round tripper's duty
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	a := c.server.answer(received(r, body))
+	if err := r.Context().Err(); err != nil && isContextError(a.err) {
+		return nil, err
+	}
+	return &http.Response{
+		Status:        fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)),
+		StatusCode:    a.status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        a.header,
+		Body:          io.NopCloser(bytes.NewReader(a.body)),
+		ContentLength: int64(len(a.body)),
+		Request:       r,
+	}, nil
+}
+
+// RoundTrip implements http.RoundTripper; it is Do.
+func (c *InProcess) RoundTrip(r *http.Request) (*http.Response, error) { return c.Do(r) }
+
+// received returns the outgoing request r as a server would see it. r itself
+// must not change.
+func received(r *http.Request, body io.ReadCloser) *http.Request {
+	in := r.WithContext(r.Context()) // a shallow copy
+	in.Body = http.MaxBytesReader(nil, body, maxRequest)
+	if in.Host == "" {
+		in.Host = r.URL.Host
+	}
+	if in.Header == nil {
+		in.Header = make(http.Header)
+	}
+	return in
+}

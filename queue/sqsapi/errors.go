@@ -1,0 +1,197 @@
+package sqsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/queue/broker"
+)
+
+// A translation says how an error of a queue or a broker is told on the wire.
+type translation struct {
+	of        error  // the sentinel
+	parameter string // of the queue.LimitError; empty: any, or none
+	to        errorType
+	say       func(error) string
+}
+
+// translations are tried in order: an error may be several of the sentinels.
+// An error that is none of them is an internalFailure.
+var translations = []translation{
+	{context.Canceled, "", serviceUnavailable, itself},
+	{context.DeadlineExceeded, "", serviceUnavailable, itself},
+	{queue.ErrClosed, "", serviceUnavailable, itself},
+	{queue.ErrUnsupported, "", unsupportedOperation, itself},
+
+	{broker.ErrQueueNotFound, "", queueDoesNotExist, fixed(noQueue)},
+	{queue.ErrQueueDeleted, "", queueDoesNotExist, fixed(noQueue)},
+	{broker.ErrQueueExists, "", queueNameExists, attribute("A queue already exists with the same name and a different value for attribute %s")},
+	{broker.ErrInvalidAttributeName, "", invalidAttributeName, attribute("Unknown Attribute %s.")},
+	{broker.ErrInvalidAttributeValue, "", invalidAttributeValue, attribute("Invalid value for the parameter %s.")},
+	{queue.ErrInvalidParameter, "QueueName", invalidParameterValue, reason},
+
+	{queue.ErrMessageTooLarge, "", invalidParameterValue, tooLarge},
+	{queue.ErrInvalidContents, "", invalidMessageContents, fixed(badCharacters)},
+	{queue.ErrNotForThisQueue, "", invalidParameterValue, limit("The request include parameter that is not valid for this queue type.")},
+	{queue.ErrMissingParameter, "MessageDeduplicationId", invalidParameterValue, fixed(noDeduplication)},
+	{queue.ErrMissingParameter, "", missingParameter, absent},
+
+	{queue.ErrInvalidParameter, "DelaySeconds", invalidParameterValue, limit("DelaySeconds must be >= %[1]v and <= %[2]v.")},
+	{queue.ErrInvalidParameter, "MaxNumberOfMessages", invalidParameterValue, limit("Must be between %[1]v and %[2]v, if provided.")},
+	{queue.ErrInvalidParameter, "VisibilityTimeout", invalidParameterValue, limit("Must be >= %[1]v and <= %[2]v, if provided.")},
+	{queue.ErrInvalidParameter, "WaitTimeSeconds", invalidParameterValue, limit("Must be >= %[1]v and <= %[2]v, if provided.")},
+	{queue.ErrInvalidParameter, "MessageGroupId", invalidParameterValue, limit("MessageGroupId" + badID)},
+	{queue.ErrInvalidParameter, "MessageDeduplicationId", invalidParameterValue, limit("MessageDeduplicationId" + badID)},
+	{queue.ErrInvalidParameter, "ReceiveRequestAttemptId", invalidParameterValue, limit("ReceiveRequestAttemptId" + badID)},
+	{queue.ErrInvalidParameter, "MessageAttributes", invalidParameterValue, badAttribute},
+	{queue.ErrInvalidParameter, "", invalidParameterValue, itself},
+
+	{queue.ErrReceiptInvalid, "", receiptHandleIsInvalid, value("The input receipt handle \"%s\" is not a valid receipt handle.")},
+	{queue.ErrReceiptExpired, "", invalidParameterValue, value("Value %s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.")},
+	{queue.ErrAttemptInvalid, "", invalidParameterValue, value("Value %s for parameter ReceiveRequestAttemptId is invalid. Reason: The receiveRequestAttemptId is not valid anymore since the receive call is not retryable.")},
+	{queue.ErrInFlightLimit, "", overLimit, itself},
+	{queue.ErrThrottled, "", requestThrottled, fixed("Rate exceeded.")},
+}
+
+const (
+	noQueue         = "The specified queue does not exist."
+	badID           = " can only include alphanumeric and punctuation characters. 1 to 128 in length."
+	noDeduplication = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+	badCharacters   = "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
+)
+
+// failureOf puts err in SQS's words.
+func failureOf(err error) *failure {
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return f
+	}
+	parameter := limitOf(err).Parameter
+	for _, t := range translations {
+		if errors.Is(err, t.of) && (t.parameter == "" || t.parameter == parameter) {
+			return &failure{t.to, t.say(err)}
+		}
+	}
+	return &failure{internalFailure, err.Error()}
+}
+
+// isContextError reports whether a call failed because its context ended.
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// aboutValue is a queue's error together with the value of the request it is
+// about. SQS repeats the value, and the queue doesn't know how it was written.
+type aboutValue struct {
+	error
+	value string
+}
+
+func (e *aboutValue) Unwrap() error { return e.error }
+
+// about adds value to err, if there is an error.
+func about(value string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &aboutValue{err, value}
+}
+
+// What follows are the ways to say an error.
+
+// itself says it in the error's own words, where SQS's are unknown or there
+// are none.
+func itself(err error) string { return err.Error() }
+
+func fixed(text string) func(error) string {
+	return func(error) string { return text }
+}
+
+// value puts the value into format that the error is about.
+func value(format string) func(error) string {
+	return func(err error) string {
+		var a *aboutValue
+		if !errors.As(err, &a) {
+			return err.Error()
+		}
+		return fmt.Sprintf(format, a.value)
+	}
+}
+
+// attribute puts the attribute's name into format, unless the error has a
+// sentence of its own.
+func attribute(format string) func(error) string {
+	return func(err error) string {
+		var a *broker.AttributeError
+		switch {
+		case !errors.As(err, &a):
+			return err.Error()
+		case a.Reason != "":
+			return a.Reason
+		}
+		return fmt.Sprintf(format, a.Name)
+	}
+}
+
+// limitOf returns the facts about a broken limit; zero ones if the error has
+// none.
+func limitOf(err error) queue.LimitError {
+	var l *queue.LimitError
+	if !errors.As(err, &l) {
+		return queue.LimitError{}
+	}
+	return *l
+}
+
+// limit tells the value that broke a limit, and for a reason what is allowed:
+// the smallest and the largest value are the format's first two arguments.
+func limit(format string) func(error) string {
+	return func(err error) string {
+		l := limitOf(err)
+		reason := format
+		if strings.Contains(format, "%") {
+			reason = fmt.Sprintf(format, wireValue(l.Min), wireValue(l.Max))
+		}
+		got := wireValue(l.Got)
+		if got == nil {
+			got = l.Text
+		}
+		return fmt.Sprintf("Value %v for parameter %s is invalid. Reason: %s", got, l.Parameter, reason)
+	}
+}
+
+// wireValue is a value as the wire has it: durations are whole
+// seconds there.
+func wireValue(v any) any {
+	if d, ok := v.(time.Duration); ok {
+		return int64(d / time.Second)
+	}
+	return v
+}
+
+// reason says nothing but the reason, which is a sentence of SQS.
+func reason(err error) string { return limitOf(err).Reason }
+
+func absent(err error) string { return missing(limitOf(err).Parameter).message }
+
+func tooLarge(err error) string {
+	return fmt.Sprintf("One or more parameters are invalid. Reason: Message must be shorter than %v bytes.", limitOf(err).Max)
+}
+
+// badAttribute tells which message attribute is wrong, or that there are too
+// many.
+func badAttribute(err error) string {
+	l := limitOf(err)
+	switch n, ok := l.Got.(int); {
+	case ok && l.Max == queue.MaxAttributeNameLength && strings.Contains(l.Reason, "name"):
+		return "Message (user) attribute name must be shorter than 256 bytes."
+	case ok && l.Max == queue.MaxAttributeTypeLength:
+		return "Message (user) attribute type must be shorter than 256 bytes."
+	case ok:
+		return fmt.Sprintf("Number of message attributes [%d] exceeds the allowed maximum [%v].", n, l.Max)
+	}
+	return fmt.Sprintf("The message (user) attribute '%v' is invalid: %s.", l.Text, l.Reason)
+}

@@ -1,0 +1,226 @@
+package sqsapi
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/queue/broker"
+)
+
+// The actions on messages.
+
+type sendMessageInput struct {
+	QueueUrl string
+	outgoing
+}
+
+// outgoing are the members of a message to be sent.
+type outgoing struct {
+	MessageBody             content
+	DelaySeconds            *int
+	MessageAttributes       map[string]attributeInput
+	MessageSystemAttributes map[string]attributeInput
+	MessageGroupId          *string
+	MessageDeduplicationId  *string
+}
+
+type sendMessageOutput struct {
+	MessageID                    string `json:"MessageId"`
+	MD5OfMessageBody             string
+	MD5OfMessageAttributes       string `json:",omitempty"`
+	MD5OfMessageSystemAttributes string `json:",omitempty"`
+	SequenceNumber               string `json:",omitempty"`
+}
+
+func sendMessage(c *call, in *sendMessageInput) (*sendMessageOutput, error) {
+	q, err := c.queue(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	m, err := in.message()
+	if err != nil {
+		return nil, err
+	}
+	out := &sendMessageOutput{
+		MD5OfMessageBody:             hexMD5(m.Body),
+		MD5OfMessageAttributes:       attributesMD5(m.Attributes),
+		MD5OfMessageSystemAttributes: attributesMD5(traceAttribute(m.TraceHeader)),
+	}
+	if m.TraceHeader == "" {
+		m.TraceHeader = c.header.Get("X-Amzn-Trace-Id")
+	}
+	sent, err := q.Send(c.ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	out.MessageID, out.SequenceNumber = sent.ID.String(), sequenceNumber(sent.Sequence)
+	return out, nil
+}
+
+// message checks what only the wire can see, and leaves the rest to the queue.
+func (o *outgoing) message() (queue.Message, error) {
+	var m queue.Message
+	if o.MessageBody == "" {
+		return m, missing("MessageBody")
+	}
+	if !utf8.ValidString(string(o.MessageBody)) {
+		return m, queue.ErrInvalidContents // for queues that would take it
+	}
+	m.Body = string(o.MessageBody)
+	m.Delay = given(o.DelaySeconds)
+	var err error
+	if m.GroupID, err = givenID("MessageGroupId", o.MessageGroupId); err != nil {
+		return m, err
+	}
+	if m.DeduplicationID, err = givenID("MessageDeduplicationId", o.MessageDeduplicationId); err != nil {
+		return m, err
+	}
+	if m.Attributes, err = messageAttributes(o.MessageAttributes); err != nil {
+		return m, err
+	}
+	m.TraceHeader, err = traceHeader(o.MessageSystemAttributes)
+	return m, err
+}
+
+// given is the duration of a member in seconds: zero, which stands for the
+// queue's own, if the member is absent.
+func given(seconds *int) time.Duration {
+	switch {
+	case seconds == nil:
+		return 0
+	case *seconds == 0:
+		return queue.None
+	}
+	return time.Duration(*seconds) * time.Second
+}
+
+// givenID tells the empty ID, which is an error, from none.
+func givenID(parameter string, id *string) (string, error) {
+	switch {
+	case id == nil:
+		return "", nil
+	case *id == "":
+		return "", &queue.LimitError{Parameter: parameter, Got: "", Err: queue.ErrInvalidParameter}
+	}
+	return *id, nil
+}
+
+type receiveMessageInput struct {
+	QueueUrl                    string
+	AttributeNames              []string
+	MessageSystemAttributeNames []string
+	MessageAttributeNames       []string
+	MaxNumberOfMessages         *int
+	VisibilityTimeout           *int
+	WaitTimeSeconds             *int
+	ReceiveRequestAttemptId     string
+}
+
+type receiveMessageOutput struct {
+	Messages []receivedMessage `json:",omitempty"`
+}
+
+type receivedMessage struct {
+	MessageID              string `json:"MessageId"`
+	ReceiptHandle          string
+	MD5OfBody              string
+	Body                   string
+	Attributes             map[string]string          `json:",omitempty"`
+	MD5OfMessageAttributes string                     `json:",omitempty"`
+	MessageAttributes      map[string]attributeOutput `json:",omitempty"`
+}
+
+func receiveMessage(c *call, in *receiveMessageInput) (*receiveMessageOutput, error) {
+	q, err := c.queue(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	o := queue.ReceiveOptions{
+		Wait:              given(in.WaitTimeSeconds),
+		VisibilityTimeout: given(in.VisibilityTimeout),
+		AttemptID:         in.ReceiveRequestAttemptId,
+	}
+	if in.MaxNumberOfMessages != nil {
+		if o.Max = *in.MaxNumberOfMessages; o.Max == 0 { // the queue takes it for 1
+			return nil, &queue.LimitError{Parameter: "MaxNumberOfMessages", Got: 0, Min: 1, Max: queue.MaxReceive, Err: queue.ErrInvalidParameter}
+		}
+	}
+	deliveries, err := q.Receive(c.ctx, o)
+	if err != nil {
+		return nil, about(in.ReceiveRequestAttemptId, err)
+	}
+	choice := selection{
+		system: systemFilter(append(in.AttributeNames, in.MessageSystemAttributeNames...)),
+		user:   attributeFilter(in.MessageAttributeNames),
+		scope:  c.broker.Scope(),
+	}
+	out := new(receiveMessageOutput)
+	for i := range deliveries {
+		out.Messages = append(out.Messages, choice.of(&deliveries[i]))
+	}
+	return out, nil
+}
+
+// A selection is what a receiver wants to see of each message.
+type selection struct {
+	system, user func(name string) bool
+	scope        broker.Scope
+}
+
+func (s *selection) of(d *queue.Delivery) receivedMessage {
+	wanted := d.Attributes.Select(s.user)
+	return receivedMessage{
+		MessageID:              d.ID.String(),
+		ReceiptHandle:          d.Receipt.String(),
+		MD5OfBody:              hexMD5(d.Body),
+		Body:                   d.Body,
+		Attributes:             systemAttributes(d, s.scope, s.system),
+		MD5OfMessageAttributes: attributesMD5(wanted),
+		MessageAttributes:      attributesOut(wanted),
+	}
+}
+
+type deleteMessageInput struct {
+	QueueUrl      string
+	ReceiptHandle string
+}
+
+func deleteMessage(c *call, in *deleteMessageInput) (*nothing, error) {
+	q, err := c.queue(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(in.ReceiptHandle) == "" {
+		return nil, missing("ReceiptHandle")
+	}
+	r, err := queue.ParseReceipt(in.ReceiptHandle)
+	if err == nil {
+		err = q.Delete(c.ctx, r)
+	}
+	if err != nil {
+		return nil, about(in.ReceiptHandle, err)
+	}
+	return new(nothing), nil
+}
+
+// sequenceNumber returns SQS's form of a FIFO message's number, empty for zero.
+func sequenceNumber(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%020d", n)
+}
+
+func hexMD5(text string) string {
+	sum := md5.Sum([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// milliseconds is the form of a message's timestamps.
+func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
