@@ -101,14 +101,6 @@ var table = []Mutant{
 		Test: []string{"./standard", "-short"},
 	},
 	{
-		Name: "text-reused",
-		Rule: "A delivered body never changes.",
-		File: "queue/engine/content.go",
-		Old:  "\tif b := p.builder; b != nil && b.Cap()-b.Len() >= n {\n",
-		New:  "\tif b := p.builder; b != nil && b.Cap()-b.Len() >= 0 {\n",
-		Test: []string{"./standard", "-short"},
-	},
-	{
 		Name: "waiters-last-first",
 		Rule: "Waiting receivers are served in the order of their arrival.",
 		File: "queue/engine/waiters.go",
