@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,9 @@ import (
 // Fuzz makes f a fuzz target that drives queues of that kind against a model:
 // with open in memory, with openStore over a [MemStore] that holds its syncs
 // back, fails, fills and crashes. Without -fuzz the seeds run as regression
-// tests. Either function may be nil.
+// tests. Either function may be nil. Which statements run depends a little on
+// the order of goroutines, so give -fuzzminimizetime=5x along with -fuzz, or
+// much time goes into making inputs smaller that are no news.
 //
 //	func FuzzQueue(f *testing.F) { queuetest.Fuzz(f, queue.Standard, open, openStore) }
 func Fuzz(
@@ -86,6 +89,7 @@ type modelRun struct {
 	data  []byte // the rest of input
 	log   []string
 
+	acting string          // the name of the action that runs
 	ctx    context.Context // ends with the run
 	cancel context.CancelFunc
 	open   func(queue.Config) (queue.Queue, error)
@@ -97,9 +101,10 @@ type modelRun struct {
 	receives   int  // labels receives
 	attempts   int  // labels receive attempts
 	ids        map[queue.MessageID]bool
-	parked     []*modelCall // calls that wait for the store
-	held       bool         // the store's syncs are held
-	heldUntil  int64        // the clock stays below this while held
+	parked     []*modelCall     // calls that wait for the store
+	receivers  []*modelReceiver // all that have not returned
+	held       bool             // the store's syncs are held
+	heldUntil  int64            // the clock stays below this while held
 }
 
 // modelSide is one queue under test beside its model.
@@ -113,10 +118,19 @@ type modelSide struct {
 	closed   bool
 }
 
-// modelReceiver is a Receive under way, with the means to give it up.
+// modelReceiver is a Receive under way, with the means to give it up. Answers
+// come over channels: only rest makes them known to the model.
 type modelReceiver struct {
 	*modelWaiter
 	cancel context.CancelFunc
+	answer chan modelAnswer
+}
+
+// modelAnswer is what a Receive returned, and when.
+type modelAnswer struct {
+	at  int64
+	got []queue.Delivery
+	err error
 }
 
 // modelCall is a call, perhaps under way.
@@ -128,8 +142,9 @@ type modelCall struct {
 	appends bool // makes a record of its own, so a crash makes it uncertain
 	leans   bool // answers from a record that is not durable yet
 
-	done bool
-	err  error
+	answer chan error
+	done   bool
+	err    error
 }
 
 func newModelRun(t *testing.T, kind queue.Kind, data []byte) *modelRun {
@@ -154,7 +169,9 @@ func (r *modelRun) run(actions []modelAction) (err error) {
 	}()
 	r.configure()
 	for len(r.data) > 0 {
-		actions[r.pick(len(actions))].do(r)
+		a := actions[r.pick(len(actions))]
+		r.acting = a.name
+		a.do(r)
 		r.step()
 	}
 	r.release()
@@ -215,7 +232,7 @@ func (r *modelRun) newSide(name string, letters queue.DeadLetter) *modelSide {
 
 // step lets everything under way come to rest and compares it with the model.
 func (r *modelRun) step() {
-	synctest.Wait()
+	r.rest()
 	r.finishParked()
 	for _, s := range r.sides() {
 		r.check(s.model.settle(r.sight(s)))
@@ -302,11 +319,11 @@ func (r *modelRun) inspector(s *modelSide) queue.Inspector {
 // breaks.
 func (r *modelRun) call(c *modelCall) {
 	r.logf("%s", c.what)
-	r.goDump(func() {
-		c.err = c.do()
-		c.done = true
-	})
-	synctest.Wait()
+	c.answer = make(chan error, 1)
+	r.parked = append(r.parked, c)
+	r.goDump(func() { c.answer <- c.do() })
+	r.rest()
+	r.parked = slices.DeleteFunc(r.parked, func(o *modelCall) bool { return o == c })
 	switch {
 	case c.done && c.err == nil && r.held && (c.appends || c.leans):
 		r.fail(fmt.Errorf("%s returned, but the store has not made it durable", c.what))
@@ -318,6 +335,26 @@ func (r *modelRun) call(c *modelCall) {
 		r.logf("    ... waits for the store")
 		r.parked = append(r.parked, c)
 	}
+}
+
+// rest waits until nothing moves any more, and takes the answers that came.
+func (r *modelRun) rest() {
+	synctest.Wait()
+	for _, c := range r.parked {
+		select {
+		case c.err = <-c.answer:
+			c.done = true
+		default:
+		}
+	}
+	r.receivers = slices.DeleteFunc(r.receivers, func(p *modelReceiver) bool {
+		select {
+		case a := <-p.answer:
+			p.done, p.doneAt, p.got, p.err = true, a.at, a.got, a.err
+		default:
+		}
+		return p.done
+	})
 }
 
 // finishParked checks the answers of parked calls that have returned.
@@ -376,7 +413,7 @@ func (r *modelRun) sleep(d time.Duration) {
 
 func (r *modelRun) sleepTo(at int64) {
 	time.Sleep(time.Duration(at-r.now()) * time.Millisecond)
-	synctest.Wait()
+	r.rest()
 	for _, s := range r.sides() {
 		s.model.now = at
 	}
@@ -446,7 +483,7 @@ func (r *modelRun) check(err error) {
 }
 
 func (r *modelRun) fail(err error) {
-	panic(modelDisagreement{fmt.Errorf("the queue and the model disagree: %w\n%s", err, r.report())})
+	panic(modelDisagreement{fmt.Errorf("the queue and the model disagree (%s): %w\n%s", r.acting, err, r.report())})
 }
 
 // report lists the actions so far, each with its time since the start.

@@ -10,7 +10,7 @@ import (
 
 // modelAction is something that the input can do.
 type modelAction struct {
-	name string // for who reads the table
+	name string // in reports
 	do   func(r *modelRun)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"testing/synctest"
 	"time"
 
 	"github.com/restantemq/restante/queue"
@@ -62,7 +61,7 @@ func (r *modelRun) receive(s *modelSide, o queue.ReceiveOptions) {
 	p := r.startReceive(s, o)
 	s.model.waiters = append(s.model.waiters, p.modelWaiter)
 	s.parked = append(s.parked, p)
-	synctest.Wait()
+	r.rest()
 	r.check(s.model.settle(r.sight(s)))
 	if o.AttemptID != "" && len(p.got) > 0 {
 		a := &modelAttempt{at: r.now(), o: o, got: p.got, taken: modelTaken(s.model, p.got)}
@@ -84,15 +83,16 @@ func (r *modelRun) startReceive(s *modelSide, o queue.ReceiveOptions) *modelRece
 	}
 	r.logf("%s: %s.Receive(Max %d, Wait %v, VisibilityTimeout %s, AttemptID %q)",
 		w.label, s.model.name, o.Max, modelDuration(o.Wait), modelDuration(o.VisibilityTimeout), o.AttemptID)
+	p := &modelReceiver{w, cancel, make(chan modelAnswer, 1)}
+	r.receivers = append(r.receivers, p)
 	r.goDump(func() {
-		w.got, w.err = s.q.Receive(ctx, o)
-		w.doneAt = time.Now().UnixMilli()
-		w.done = true
-		if len(w.got) > 0 && cap(o.Into) > 0 && &w.got[0] != &o.Into[:1][0] {
-			w.err = errors.New("the result is not in the memory of Into")
+		got, err := s.q.Receive(ctx, o)
+		if len(got) > 0 && cap(o.Into) > 0 && &got[0] != &o.Into[:1][0] {
+			err = errors.New("the result is not in the memory of Into")
 		}
+		p.answer <- modelAnswer{time.Now().UnixMilli(), got, err}
 	})
-	return &modelReceiver{w, cancel}
+	return p
 }
 
 func modelTaken(q *modelQueue, got []queue.Delivery) []*modelMessage {
@@ -121,7 +121,7 @@ func actRepeat(r *modelRun) {
 	}
 	p := r.startReceive(s, a.o)
 	defer p.cancel()
-	synctest.Wait()
+	r.rest()
 	r.check(verdict.check(p.label, p.err))
 	if p.err == nil {
 		r.check(s.model.repeat(a, p.modelWaiter))
@@ -137,7 +137,7 @@ func actCancel(r *modelRun) {
 	p := s.parked[r.pick(len(s.parked))]
 	r.logf("cancel %s", p.label)
 	p.cancel()
-	synctest.Wait()
+	r.rest()
 	s.model.drop(p.modelWaiter)
 	s.parked = slices.DeleteFunc(s.parked, func(o *modelReceiver) bool { return o == p })
 	if !p.done {

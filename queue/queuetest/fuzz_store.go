@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"testing/synctest"
 	"time"
 
 	"github.com/restantemq/restante/queue"
@@ -79,12 +78,12 @@ func actReceiveUnwritten(r *modelRun) {
 	s := r.main
 	r.store.Hold(queue.Written)
 	p := r.startReceive(s, queue.ReceiveOptions{Max: 1 + r.pick(3), Wait: queue.None, VisibilityTimeout: time.Second})
-	synctest.Wait()
+	r.rest()
 	if p.done {
 		r.fail(fmt.Errorf("%s returned, but the store has not written its receive count", p.label))
 	}
 	r.store.Release()
-	synctest.Wait()
+	r.rest()
 	s.model.waiters = append(s.model.waiters, p.modelWaiter)
 	s.parked = append(s.parked, p)
 }
@@ -192,13 +191,13 @@ func (r *modelRun) checkFailed() {
 // restart opens the queues over the store that a crash left and compares them
 // with what must have survived.
 func (r *modelRun) restart(store *MemStore, atLeast func(*modelMessage) int) {
-	synctest.Wait()
+	r.rest()
 	r.endCalls()
 	for _, s := range r.sides() {
 		s.q.Close()
 		s.closed = false
 	}
-	synctest.Wait()
+	r.rest()
 	r.endReceives()
 	full := r.main.model.full
 	r.store, r.held = store, false
