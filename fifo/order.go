@@ -147,6 +147,9 @@ func (o *order) Take(offer *engine.Offer) {
 				full = true
 				break
 			}
+			if answer == engine.Leaving {
+				break // if it comes back, it must come before the rest
+			}
 			if answer == engine.Removed {
 				o.unlink(m)
 			}

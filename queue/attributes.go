@@ -159,6 +159,10 @@ func (a Attributes) Size() int {
 	if a.encoded == "" {
 		return 0
 	}
+	return a.size()
+}
+
+func (a Attributes) size() int {
 	size := 0
 	for name, v := range a.All() {
 		size += len(name) + len(v.Type) + len(v.Data)

@@ -13,16 +13,24 @@ import (
 //	extra = present (1 byte: a bit for each field, in the order of extraFields)
 //	        length (uvarint), bytes — for each field that is present
 //
-// The extra of a small message lies in the page's text right behind its body.
+// A page is young first: it keeps the senders' strings as they are, because most
+// messages are gone soon and a copy would be for nothing. When it falls behind,
+// it is packed: its small messages are copied into one text, so that the
+// collector has nothing to look at however long the queue grows. Large messages
+// stay the senders' strings. No text is ever written again, so a delivered body
+// is constant, whichever it came from.
 type content struct{ body, extra string }
 
-// maxSmall is the size of a body with its extra up to which it is copied into
-// the page's text. Copying costs less than what the collector pays for a
-// pointer; above, keeping the sender's string is cheaper.
+// maxSmall is the size of a body with its extra up to which it is copied when its
+// page is packed. Copying costs less than what the collector pays for a pointer;
+// above, keeping the sender's string is cheaper.
 const maxSmall = 512
 
 // maxText is the size of a text: offsets within it have 16 bits.
 const maxText = 1 << 16
+
+// youngPages is how many pages at the end of the queue are left young.
+const youngPages = 32
 
 // extraFields are the fields of an extra, in order. The ID is there only if it
 // doesn't derive from the sequence number: the message came from another queue.
@@ -82,9 +90,9 @@ func uvarint(s string) (value, width int) {
 	}
 }
 
-// store puts body and extra into the page and makes s point at them. The hint
-// is how many bytes of text a page is expected to take.
-func (p *Page) store(s *slot, body string, extra []byte, hint int) {
+// store puts body and extra into a young page and makes s, at index i, point at
+// them. The hint is how many bytes of extras a page is expected to take.
+func (p *Page) store(i int, s *slot, body string, extra []byte, hint int) {
 	if len(extra) > 0 {
 		s.flags |= hasExtra
 	}
@@ -95,7 +103,30 @@ func (p *Page) store(s *slot, body string, extra []byte, hint int) {
 		return
 	}
 	s.size = uint16(len(body))
-	s.at = p.write(body, extra, hint)
+	for len(p.bodies) <= i {
+		p.bodies = append(p.bodies, "")
+	}
+	p.bodies[i] = body
+	if len(extra) > 0 {
+		s.at = p.write("", extra, hint)
+	}
+}
+
+// pack copies the small messages of a young page into one text.
+func (p *Page) pack() {
+	size := 0
+	p.all(func(i int, s *slot) {
+		if s.flags&isLarge == 0 {
+			size += int(s.size) + len(p.extra(s))
+		}
+	})
+	old := *p
+	p.texts, p.builder, p.bodies = nil, nil, nil
+	p.all(func(i int, s *slot) {
+		if s.flags&isLarge == 0 {
+			s.at = p.write(old.body(i, s), []byte(old.extra(s)), size)
+		}
+	})
 }
 
 // write appends body and extra to the page's text and returns where.
@@ -148,19 +179,33 @@ func (p *Page) from(s *slot) string {
 	return t[s.at&0xffff:]
 }
 
-// text returns body and extra of a small message as one string.
-func (p *Page) text(s *slot) string {
-	t := p.from(s)
-	if s.flags&hasExtra == 0 {
-		return t[:s.size]
+// young reports whether the page still keeps the senders' strings.
+func (p *Page) young() bool { return p.bodies != nil }
+
+// body returns the body of a small message.
+func (p *Page) body(i int, s *slot) string {
+	if p.young() {
+		return p.bodies[i]
 	}
-	_, n := decodeExtra(t[s.size:])
-	return t[:int(s.size)+n]
+	return p.from(s)[:s.size]
 }
 
-// content returns the body of a message, and its extra if it has one. Both share
-// the page's memory and stay constant for ever.
-func (p *Page) content(s *slot) (body string, e extraFields) {
+// extra returns the extra of a small message, empty if it has none.
+func (p *Page) extra(s *slot) string {
+	if s.flags&hasExtra == 0 {
+		return ""
+	}
+	t := p.from(s)
+	if !p.young() {
+		t = t[s.size:]
+	}
+	_, n := decodeExtra(t)
+	return t[:n]
+}
+
+// content returns the body of a message, and its extra if it has one. Both stay
+// constant for ever.
+func (p *Page) content(i int, s *slot) (body string, e extraFields) {
 	if s.flags&isLarge != 0 {
 		c := p.large[s.at]
 		if c.extra != "" {
@@ -168,15 +213,11 @@ func (p *Page) content(s *slot) (body string, e extraFields) {
 		}
 		return c.body, e
 	}
-	t := p.from(s)
 	if s.flags&hasExtra != 0 {
-		e, _ = decodeExtra(t[s.size:])
+		e, _ = decodeExtra(p.extra(s))
 	}
-	return t[:s.size], e
+	return p.body(i, s), e
 }
-
-// body returns the body of a small message.
-func (p *Page) body(s *slot) string { return p.from(s)[:s.size] }
 
 // message puts together what a sender gave.
 func (e *extraFields) message(body string) queue.Message {
@@ -188,7 +229,7 @@ func (e *extraFields) message(body string) queue.Message {
 
 // Group returns the message group of the message at index i.
 func (p *Page) Group(i int) string {
-	_, e := p.content(p.slot(i))
+	_, e := p.content(i, p.slot(i))
 	return e.group
 }
 

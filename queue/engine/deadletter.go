@@ -113,7 +113,7 @@ func (q *Queue) arrived(seq uint64, moved bool, refused flags) {
 
 // record writes a message down as a store or another queue wants it.
 func (q *Queue) record(p *Page, i int, s *slot) queue.Record {
-	body, e := p.content(s)
+	body, e := p.content(i, s)
 	return queue.Record{
 		Seq:     p.Seq(i),
 		ID:      q.idOf(p.Seq(i), &e),

@@ -157,7 +157,7 @@ func (q *Queue) remove(p *Page, i int, s *slot) {
 		q.land(p, i, s)
 	}
 	p.timed.Unset(i)
-	p.drop(s)
+	p.drop(i, s)
 	switch {
 	case p == q.tail:
 		// It takes the next messages, so it stays.
@@ -203,9 +203,11 @@ func (q *Queue) free(p *Page) {
 		q.ages.Delete(p)
 		p.minSent = never
 	}
-	if cap(p.slots) == pageSize {
-		q.spare = p.slots[:0] // all its slots are zero: drop saw to it
-		p.slots = nil
+	if cap(p.slots) == pageSize { // drop left both empty
+		q.spare.slots, p.slots = p.slots[:0], nil
+		if p.young() {
+			q.spare.bodies, p.bodies = p.bodies[:0], nil
+		}
 	}
 }
 
@@ -249,6 +251,7 @@ func (q *Queue) empty() {
 	clear(q.pages)
 	q.tail, q.recent, q.straggler, q.inFlight, q.ages = nil, nil, nil, nil, nil
 	q.wheel = visibility.Wheel{}
+	q.young = nil
 	q.order.Clear()
 }
 

@@ -48,7 +48,8 @@ type Queue struct {
 	batch    queue.Batch          // scratch, for Append
 	change   [2]queue.Change      // scratch, for batch
 	records  []queue.Record       // scratch, for change
-	spare    []slot               // of a freed page, all zero
+	young    []*Page              // pages that keep the senders' strings, oldest first, and a few freed ones
+	spare    Page                 // slots and bodies of a freed page, to be used again
 	dues     [slice]uint64        // scratch, for advance
 	numbers  []uint64             // scratch, for change
 	touches  []queue.Touch        // scratch, for change

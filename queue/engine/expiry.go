@@ -105,11 +105,8 @@ func (q *Queue) setAlarm(p *Page, at, now int64) {
 	q.wake(at)
 }
 
-// age notes that p holds a message sent at that time.
+// age notes that p holds a message sent at that time, before all others it holds.
 func (q *Queue) age(p *Page, sentAt int64) {
-	if sentAt >= p.minSent {
-		return
-	}
 	if q.ages == nil {
 		q.ages = btree.NewG(32, byAge)
 	}

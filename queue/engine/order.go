@@ -48,6 +48,7 @@ type Answer uint8
 
 const (
 	Full    Answer = iota // nothing: the receive takes no more; stop offering
-	Taken                 // it is in flight now
+	Taken                 // it is in flight now, and goes out with this receive
+	Leaving               // it is in flight now, on its way to another queue: it may come back
 	Removed               // it is gone: its retention was over
 )

@@ -41,8 +41,8 @@ type Page struct {
 
 	minSent int64 // no live message was sent before; the page's key in the age tree
 
-	// Small messages lie in append-only text: written once, never reused, so
-	// that a delivered body can share it for ever.
+	// What the messages carry: see content.
+	bodies  []string         // of the small ones, by index, while the page is young; then nil
 	texts   []string         // full
 	builder *strings.Builder // the last text, still written to
 	large   []content        // messages too large to copy: the sender's strings
@@ -193,9 +193,11 @@ func (p *Page) grow(i int, full bool) {
 }
 
 // drop empties the slot at index i.
-func (p *Page) drop(s *slot) {
+func (p *Page) drop(i int, s *slot) {
 	if s.flags&isLarge != 0 {
 		p.large[s.at] = content{}
+	} else if p.young() {
+		p.bodies[i] = ""
 	}
 	*s = slot{}
 	p.live--
@@ -211,23 +213,16 @@ func (p *Page) sparse() bool {
 // compact moves the few messages left into memory of their own, so that a
 // straggler pins no more than itself. The page takes no new messages afterwards.
 func (p *Page) compact() {
+	p.pack()
 	slots := make([]slot, 0, p.live)
 	offsets := make([]uint8, 0, p.live)
-	old := *p
-	p.texts, p.builder, p.large = nil, nil, nil
-	hint := 0
-	old.all(func(i int, s *slot) {
-		if s.flags&isLarge == 0 {
-			hint += len(old.text(s))
-		}
-	})
-	old.all(func(i int, s *slot) {
+	large := p.large
+	p.large = nil
+	p.all(func(i int, s *slot) {
 		n := *s
 		if s.flags&isLarge != 0 {
 			n.at = uint32(len(p.large))
-			p.large = append(p.large, old.large[s.at])
-		} else {
-			n.at = p.write(old.text(s), nil, hint)
+			p.large = append(p.large, large[s.at])
 		}
 		slots = append(slots, n)
 		offsets = append(offsets, uint8(i))

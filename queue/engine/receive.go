@@ -18,6 +18,8 @@ type Offer struct {
 	until     int64     // the deadline of what is taken now, ms
 	visibleAt time.Time // the same
 	retention int64     // ms
+	sent      stamp     // of the message delivered last
+	sentAt    time.Time // the same
 	hide      bool      // false: a visibility timeout of zero
 	max       int
 	out       []queue.Delivery
@@ -132,7 +134,7 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 		o.moving = append(o.moving, p.Seq(i))
 		q.fly(p, i, s)
 		s.flags |= isMoving
-		return Taken
+		return Leaving
 	}
 	if cfg.Limits == queue.SQSLimits && q.stats.InFlight >= queue.MaxInFlight {
 		o.limited = true
@@ -168,7 +170,10 @@ func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, o *Offer) {
 	seq := p.Seq(i)
 	q.identity.issue(&d.Receipt, seq, s.receives, o.ms)
 	d.ReceiveCount = int(s.receives)
-	d.SentAt, d.VisibleAt = instant(s.sentAt.ms()), o.visibleAt
+	if s.sentAt != o.sent { // neighbours were often sent in the same millisecond
+		o.sent, o.sentAt = s.sentAt, instant(s.sentAt.ms())
+	}
+	d.SentAt, d.VisibleAt = o.sentAt, o.visibleAt
 	if d.FirstReceivedAt = o.at; s.firstAt != s.lastAt {
 		d.FirstReceivedAt = instant(s.firstAt.ms())
 	}
@@ -178,13 +183,13 @@ func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, o *Offer) {
 	}
 	d.Delay = 0
 	if s.flags&(hasExtra|isLarge) == 0 { // most messages; the fields one by one, not a copy of all
-		d.Body, d.Attributes = p.body(s), queue.Attributes{}
+		d.Body, d.Attributes = p.body(i, s), queue.Attributes{}
 		d.GroupID, d.DeduplicationID, d.TraceHeader = "", "", ""
 		d.DeadLetterSource, d.DeadLetterReason = "", ""
 		q.identity.setID(&d.ID, seq)
 		return
 	}
-	body, e := p.content(s)
+	body, e := p.content(i, s)
 	d.Message = e.message(body)
 	d.ID = q.idOf(seq, &e)
 	d.DeadLetterSource, d.DeadLetterReason = e.source, e.reason

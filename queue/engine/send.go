@@ -268,14 +268,21 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 func (q *Queue) insert(in *incoming) (p *Page, i int, s *slot) {
 	p = q.pageFor(in.seq)
 	i = int(in.seq - p.First)
-	s = p.add(i, q.hint > 0)
+	s = p.add(i, in.seq > pageSize)
 	s.state = queue.Pending
 	s.sentAt = stampOf(in.sentAt)
 	if in.record != nil {
 		s.firstAt, s.receives = stampOf(in.record.FirstReceivedAt), in.record.Receives
 	}
-	p.store(s, in.message.Body, q.extraOf(in), q.hint)
-	q.age(p, in.sentAt)
+	var extra []byte
+	if m := in.message; in.record != nil || m.Attributes != (queue.Attributes{}) ||
+		m.GroupID != "" || m.DeduplicationID != "" || m.TraceHeader != "" {
+		extra = q.extraOf(in)
+	}
+	p.store(i, s, in.message.Body, extra, q.hint)
+	if in.sentAt < p.minSent {
+		q.age(p, in.sentAt)
+	}
 	if in.dueAt != 0 {
 		q.schedule(p, i, s, in.dueAt, in.sentAt)
 	}
@@ -287,9 +294,6 @@ func (q *Queue) insert(in *incoming) (p *Page, i int, s *slot) {
 // extraOf returns what is to be kept of a message beside its body.
 func (q *Queue) extraOf(in *incoming) []byte {
 	m, r := in.message, in.record
-	if r == nil && m.GroupID == "" && m.TraceHeader == "" && m.Attributes == (queue.Attributes{}) && m.DeduplicationID == "" {
-		return nil
-	}
 	e := extraFields{
 		attributes: m.Attributes.Encoded(), group: m.GroupID, dedup: m.DeduplicationID, trace: m.TraceHeader,
 	}
@@ -311,17 +315,36 @@ func (q *Queue) pageFor(seq uint64) *Page {
 	}
 	if p := q.tail; p != nil {
 		if len(p.slots) == pageSize {
-			q.hint = max(p.textBytes(), 1)
+			q.hint = p.textBytes()
 		}
 		if p.live == 0 {
 			q.free(p)
 		}
 	}
 	p := &Page{First: first, minSent: never, next: never}
-	p.slots, q.spare = q.spare, nil
+	p.slots, p.bodies = q.spare.slots, q.spare.bodies
+	q.spare.slots, q.spare.bodies = nil, nil
+	if p.bodies == nil && first > 1 { // the queue fills whole pages
+		p.bodies = make([]string, 0, pageSize)
+	}
+	q.grow(p)
 	q.pages[first] = p
 	q.tail = p
 	return p
+}
+
+// grow puts a new page among the young, and packs one that has fallen behind.
+func (q *Queue) grow(p *Page) {
+	q.young = append(q.young, p)
+	if len(q.young) <= youngPages {
+		return
+	}
+	old := q.young[0]
+	copy(q.young, q.young[1:])
+	q.young = q.young[:youngPages]
+	if old.live > 0 && old.young() {
+		old.pack()
+	}
 }
 
 // settle is where a message that is durable becomes delayed or visible. The step

@@ -12,8 +12,8 @@ func (q *Queue) trace(step queue.Step, seq uint64, until int64) {
 }
 
 func (q *Queue) note(step queue.Step, seq uint64, until int64) {
-	p, _, s := q.find(seq)
-	_, e := p.content(s)
+	p, i, s := q.find(seq)
+	_, e := p.content(i, s)
 	q.events = append(q.events, queue.Event{
 		Step: step, At: instant(floor(q.clock.now())), Queue: q.config.Load().Name,
 		ID: q.idOf(seq, &e), Position: seq, ReceiveCount: int(s.receives), Until: instant(until),
