@@ -9,202 +9,167 @@ import (
 
 // order hands out messages group by group. Of a group, what lies before the
 // first message that is in flight, delayed or pending is deliverable, in
-// sequence order; so a group is ready exactly while its first message is
-// visible. Ready groups stand in a line: one that becomes ready goes to its end.
+// sequence order; so a group is ready exactly while its oldest message is
+// visible. Ready groups stand in a line: one that becomes ready goes to its end,
+// so a group that was just served, or came back, goes behind the others.
+//
+// The line is a ring through the groups and their numbers; 0, which is no
+// group's number, is where it begins and ends.
 type order struct {
-	groups map[string]*group
-	line   group // sentinel of the ring of ready groups: line.after is next to be served
+	pages       *engine.Pages
+	groups      *engine.Groups[place]
+	first, last uint32 // of the line; zero: it is empty
+	dedup       dedup
+	seed        [2]uint64
 }
 
-// A group is the messages of one group ID, oldest first, linked by sequence
-// numbers.
-type group struct {
-	id          string
-	first, last member // first.page is nil only in the sentinel: an empty group is forgotten
-
+// A place is where a group stands in line.
+type place struct {
 	ready         bool
-	before, after *group // in the ring, while ready
+	before, after uint32 // numbers of groups; zero at the ends
 }
 
-// A member is the place of one message.
-type member struct {
-	page *engine.Page
-	i    int
-}
+type group = engine.Group[place]
 
-// links are what the order keeps for the messages of a page.
-type links [queue.PageSize]struct {
-	group         *group
-	before, after member
-}
-
-func newOrder() *order {
-	o := new(order)
-	o.Clear()
-	return o
-}
-
-func (m member) links() *struct {
-	group         *group
-	before, after member
-} {
-	return &m.page.Links.(*links)[m.i]
+// Attach implements engine.Order.
+func (o *order) Attach(h engine.Host) {
+	o.pages, o.seed = h.Pages, h.Seed
+	o.groups = engine.NewGroups[place](h.Pages)
 }
 
 // Add implements engine.Order.
-func (o *order) Add(p *engine.Page, i int) {
-	if p.Links == nil {
-		p.Links = new(links)
-	}
-	m := member{p, i}
-	l := m.links()
-	id := p.Group(i)
-	g := o.groups[id]
-	if g == nil {
-		g = &group{id: id, first: m}
-		o.groups[id] = g
-	} else {
-		g.last.links().after = m
-		l.before = g.last
-	}
-	g.last = m
-	l.group = g
-}
+func (o *order) Add(p *engine.Page, i int) { o.groups.Add(p, i) }
 
 // Show implements engine.Order.
-func (o *order) Show(p *engine.Page, i int, _ queue.State) {
-	o.update(member{p, i}.links().group)
-}
+func (o *order) Show(p *engine.Page, i int, _ queue.State) { o.update(o.groups.Of(p, i)) }
 
 // Hide implements engine.Order.
-func (o *order) Hide(p *engine.Page, i int) {
-	o.update(member{p, i}.links().group)
-}
+func (o *order) Hide(p *engine.Page, i int) { o.update(o.groups.Of(p, i)) }
 
 // Gone implements engine.Order.
 func (o *order) Gone(p *engine.Page, i int, _ queue.State) {
-	m := member{p, i}
-	g := m.links().group
-	o.unlink(m)
+	g := o.groups.Remove(p, i)
 	o.update(g)
+	if g.First == 0 {
+		o.groups.Free(g)
+	}
 }
 
-// unlink takes a message out of its group.
-func (o *order) unlink(m member) {
-	l := m.links()
-	g := l.group
-	if l.before.page != nil {
-		l.before.links().after = l.after
-	} else {
-		g.first = l.after
-	}
-	if l.after.page != nil {
-		l.after.links().before = l.before
-	} else {
-		g.last = l.before
-	}
-	*l = struct {
-		group         *group
-		before, after member
-	}{}
-}
-
-// update puts a group in line or takes it out, by its first message, and forgets
-// it if it has none.
+// update puts a group in line, or takes it out, by its oldest message.
 func (o *order) update(g *group) {
-	first := g.first
-	switch ready := first.page != nil && first.page.State(first.i) == queue.Visible; {
-	case ready && !g.ready:
-		end := o.line.before
-		g.before, g.after = end, &o.line
-		end.after, o.line.before = g, g
-	case !ready && g.ready:
-		g.before.after, g.after.before = g.after, g.before
-		g.before, g.after = nil, nil
-		g.ready = false
-		if first.page == nil {
-			delete(o.groups, g.id)
-		}
-		return
-	case first.page == nil:
-		delete(o.groups, g.id)
-		return
-	default:
-		return
+	switch ready := o.visible(g.First); {
+	case ready && !g.Data.ready:
+		o.join(g)
+	case !ready && g.Data.ready:
+		o.leave(g)
 	}
-	g.ready = true
+}
+
+// visible reports whether there is a message of that number, and it is visible.
+func (o *order) visible(seq uint64) bool {
+	if seq == 0 {
+		return false
+	}
+	p, i := o.pages.At(seq)
+	return p.State(i) == queue.Visible
+}
+
+func (o *order) join(g *group) {
+	g.Data = place{ready: true, before: o.last}
+	if o.last != 0 {
+		o.groups.At(o.last).Data.after = g.Number
+	} else {
+		o.first = g.Number
+	}
+	o.last = g.Number
+}
+
+func (o *order) leave(g *group) {
+	d := g.Data
+	if d.before != 0 {
+		o.groups.At(d.before).Data.after = d.after
+	} else {
+		o.first = d.after
+	}
+	if d.after != 0 {
+		o.groups.At(d.after).Data.before = d.before
+	} else {
+		o.last = d.before
+	}
+	g.Data = place{}
 }
 
 // Take implements engine.Order: it takes as many as it can of one group before
 // it goes on to the next.
 func (o *order) Take(offer *engine.Offer) {
-	for g := o.line.after; g != &o.line && !offer.Done(); g = o.line.after {
-		full := false
-		for m := g.first; m.page != nil && m.page.State(m.i) == queue.Visible && !offer.Done(); {
-			next := m.links().after
-			answer := offer.Offer(m.page, m.i)
-			if answer == engine.Full {
-				full = true
-				break
-			}
-			if answer == engine.Leaving {
-				break // if it comes back, it must come before the rest
-			}
-			if answer == engine.Removed {
-				o.unlink(m)
-			}
-			m = next
-		}
-		o.update(g)
-		if full {
+	for o.first != 0 && !offer.Done() {
+		if o.takeGroup(o.groups.At(o.first), offer) == engine.Full {
 			return
 		}
 	}
 }
 
-// Drop implements engine.Order.
+// takeGroup offers the messages of a ready group, and returns the last answer.
+func (o *order) takeGroup(g *group, offer *engine.Offer) engine.Answer {
+	answer := engine.Taken
+	for seq := g.First; o.visible(seq) && !offer.Done(); {
+		p, i := o.pages.At(seq)
+		after := o.groups.After(p, i)
+		if answer = offer.Offer(p, i); answer != engine.Taken {
+			// Full: no more of anybody. Leaving: if it comes back, it must come before
+			// the rest. Removed: Gone was told, and there may be no such group now.
+			if answer == engine.Removed {
+				return answer
+			}
+			break
+		}
+		seq = after
+	}
+	o.update(g)
+	return answer
+}
+
+// Drop does nothing: groups know numbers, not pages.
 func (o *order) Drop(*engine.Page) {}
 
-// Clear implements engine.Order.
+// Clear implements engine.Order. A purge forgets deduplication too.
 func (o *order) Clear() {
-	o.groups = make(map[string]*group)
-	o.line.before, o.line.after = &o.line, &o.line
+	o.groups = engine.NewGroups[place](o.pages)
+	o.first, o.last = 0, 0
+	o.dedup.clear()
 }
 
 // Check implements engine.Order.
 func (o *order) Check(pages []*engine.Page) error {
-	live := 0
+	messages, err := o.groups.Check()
+	if err != nil {
+		return err
+	}
 	for _, p := range pages {
-		live += p.Live()
+		messages -= p.Live()
+	}
+	if messages != 0 {
+		return fmt.Errorf("groups have %d messages too many", messages)
 	}
 	ready := 0
-	for id, g := range o.groups {
-		var last member
-		for m := g.first; m.page != nil; m = m.links().after {
-			live--
-			if m.links().group != g || m.links().before != last {
-				return fmt.Errorf("group %q: message %d is linked wrongly", id, m.page.Seq(m.i))
-			}
-			if last.page != nil && last.page.Seq(last.i) >= m.page.Seq(m.i) {
-				return fmt.Errorf("group %q: message %d is out of order", id, m.page.Seq(m.i))
-			}
-			last = m
+	o.groups.All(func(g *group) {
+		if g.Data.ready != o.visible(g.First) {
+			err = fmt.Errorf("group %q: ready is %t, and its oldest message says otherwise", g.ID, g.Data.ready)
 		}
-		if last != g.last || last.page == nil {
-			return fmt.Errorf("group %q: its last message is another one, or it is empty", id)
-		}
-		if want := g.first.page.State(g.first.i) == queue.Visible; want != g.ready {
-			return fmt.Errorf("group %q: ready is %t, its first message is %v", id, g.ready, g.first.page.State(g.first.i))
-		}
-		if g.ready {
+		if g.Data.ready {
 			ready++
 		}
-	}
-	for g := o.line.after; g != &o.line; g = g.after {
+	})
+	before := uint32(0)
+	for n := o.first; n != 0; n = o.groups.At(n).Data.after {
+		if g := o.groups.At(n); !g.Data.ready || g.Data.before != before {
+			return fmt.Errorf("group %q stands wrongly in line", g.ID)
+		}
+		before = n
 		ready--
 	}
-	if live != 0 || ready != 0 {
-		return fmt.Errorf("%d messages are in no group, %d ready groups are not in line", live, ready)
+	if ready != 0 || before != o.last {
+		return fmt.Errorf("%d ready groups are not in line", ready)
 	}
-	return nil
+	return err
 }

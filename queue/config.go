@@ -39,13 +39,17 @@ type Config struct {
 	MaxMessageSize int
 
 	// ContentDeduplication derives a missing deduplication ID from the SHA-256
-	// of the body. FIFO only, as are the next two; a Standard queue refuses
+	// of the body. FIFO only, as are the next three; a Standard queue refuses
 	// them with ErrNotForThisQueue.
 	ContentDeduplication bool
 	DeduplicationScope   DeduplicationScope
 	// ThroughputLimit is kept and validated as SQS does; the queue itself has
 	// no throughput ceiling.
 	ThroughputLimit ThroughputLimit
+	// EnforceThroughput gives it SQS's, for tests: above [MaxFIFOCalls] calls a
+	// second of Send, of Receive or of Delete, batches counted once, a call gets
+	// ErrThrottled. High throughput (PerMessageGroupID) lifts that.
+	EnforceThroughput bool
 
 	// FencedReceipts refuses every receipt but the latest unexpired one, with
 	// ErrReceiptExpired: a worker that was too slow can't delete a message that

@@ -13,6 +13,7 @@ const (
 	MaxReceive       = 10      // ReceiveOptions.Max
 	MaxInFlight      = 120_000 // messages in flight
 	MaxReceivesLimit = 1_000   // DeadLetter.MaxReceives
+	MaxFIFOCalls     = 300     // calls a second of Send, of Receive and of Delete on a FIFO queue without high throughput
 	MaxIDLength      = 128     // characters of group, deduplication and attempt IDs
 
 	MaxAttributes          = 10  // attributes of a message

@@ -23,6 +23,9 @@ type order struct {
 	first *engine.Page                // the least of ready; nil if not known
 }
 
+// Attach does nothing: this order needs only the pages it is told of.
+func (o *order) Attach(engine.Host) {}
+
 // Add does nothing: what is not yet visible blocks nobody.
 func (o *order) Add(*engine.Page, int) {}
 

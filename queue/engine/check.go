@@ -74,7 +74,7 @@ func (q *Queue) checkPage(p *Page, found *queue.Stats) (err error) {
 		if timed && (p.alarm == 0 || s.due.ms() < p.next) {
 			err = fmt.Errorf("message %d is due at %d, its page's alarm goes at %d", p.Seq(i), s.due.ms(), p.next)
 		}
-		mustHave := s.state == queue.Delayed || s.state == queue.InFlight && s.flags&isMoving == 0
+		mustHave := s.state == queue.Delayed || s.state == queue.InFlight && s.flags&(isMoving|isHeld) == 0
 		if mustHave && !timed || s.state == queue.Visible && timed {
 			err = fmt.Errorf("message %d is %v, with a deadline: %t", p.Seq(i), s.state, timed)
 		}

@@ -28,7 +28,10 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
 		q.mu.Unlock()
 		return err
 	}
-	_, err := q.deletable(&r, now, true)
+	err := q.throttle(deleteCalls, q.config.Load(), now)
+	if err == nil {
+		_, err = q.deletable(&r, now, true)
+	}
 	q.unlockServing(now)
 	return err
 }
@@ -65,6 +68,10 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 	q.mu.Lock()
 	if err := q.refusing(); err != nil {
 		q.mu.Unlock()
+		return nil, err
+	}
+	if err := q.throttle(deleteCalls, q.config.Load(), now); err != nil {
+		q.unlockServing(now)
 		return nil, err
 	}
 	if q.store == nil {
@@ -124,6 +131,7 @@ func (q *Queue) deletable(r *queue.Receipt, now int64, take bool) (seq uint64, e
 
 // deleted takes a message out.
 func (q *Queue) deleted(p *Page, i int, s *slot) {
+	q.lapse(p.Seq(i), broken)
 	q.stats.Deleted++
 	q.trace(queue.StepDeleted, p.Seq(i), 0)
 	q.gone(p, i, s)
@@ -137,16 +145,11 @@ func (q *Queue) unlockServing(now int64) {
 	q.unlock(now)
 }
 
-// gone takes a message out of the queue and tells the Order.
+// gone takes a message out of the queue: out of the engine's indexes, out of its
+// page, and out of the Order's.
 func (q *Queue) gone(p *Page, i int, s *slot) {
 	was := s.state
-	q.remove(p, i, s)
-	q.order.Gone(p, i, was)
-}
-
-// remove takes a message out of the engine's indexes and of its page.
-func (q *Queue) remove(p *Page, i int, s *slot) {
-	switch s.state {
+	switch was {
 	case queue.Pending:
 		q.stats.Pending--
 	case queue.Delayed:
@@ -158,6 +161,7 @@ func (q *Queue) remove(p *Page, i int, s *slot) {
 	}
 	p.timed.Unset(i)
 	p.drop(i, s)
+	q.order.Gone(p, i, was)
 	switch {
 	case p == q.tail:
 		// It takes the next messages, so it stays.
@@ -172,7 +176,7 @@ func (q *Queue) remove(p *Page, i int, s *slot) {
 // only when the next one is in that state: where messages go in order, it will
 // be empty by then.
 func (q *Queue) leaveBehind(p *Page) {
-	if s := q.straggler; s != nil && q.pages[s.First] == s && s.sparse() {
+	if s := q.straggler; s != nil && q.pages.byFirst[s.First] == s && s.sparse() {
 		s.compact()
 	}
 	q.straggler = p
@@ -181,10 +185,7 @@ func (q *Queue) leaveBehind(p *Page) {
 // free drops a page without messages.
 func (q *Queue) free(p *Page) {
 	q.order.Drop(p)
-	delete(q.pages, p.First)
-	if q.recent == p {
-		q.recent = nil
-	}
+	q.pages.remove(p)
 	if q.straggler == p {
 		q.straggler = nil
 	}
@@ -208,6 +209,7 @@ func (q *Queue) free(p *Page) {
 		if p.young() {
 			q.spare.bodies, p.bodies = p.bodies[:0], nil
 		}
+		q.spare.links, p.links = p.links[:0], nil
 	}
 }
 
@@ -248,20 +250,21 @@ func (q *Queue) empty() {
 	s := &q.stats
 	s.Purged += uint64(s.Pending + s.Delayed + s.Visible + s.InFlight)
 	s.Pending, s.Delayed, s.Visible, s.InFlight = 0, 0, 0, 0
-	clear(q.pages)
-	q.tail, q.recent, q.straggler, q.inFlight, q.ages = nil, nil, nil, nil, nil
+	q.pages.clear()
+	q.tail, q.straggler, q.inFlight, q.ages = nil, nil, nil, nil
 	q.wheel = visibility.Wheel{}
 	q.young = nil
+	q.attempts = attempts{}
 	q.order.Clear()
 }
 
 // ascending returns all pages by sequence number.
 func (q *Queue) ascending() []*Page {
 	tree := btree.NewG(32, byFirst)
-	for _, p := range q.pages {
+	for _, p := range q.pages.byFirst {
 		tree.ReplaceOrInsert(p)
 	}
-	pages := make([]*Page, 0, len(q.pages))
+	pages := make([]*Page, 0, len(q.pages.byFirst))
 	tree.Ascend(func(p *Page) bool {
 		pages = append(pages, p)
 		return true

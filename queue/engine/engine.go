@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,20 +22,20 @@ import (
 type Queue struct {
 	kind     queue.Kind
 	order    Order
-	store    queue.Store // nil: the queue lives in memory
-	number   uint64      // of the queue in its store
+	dedup    Deduplicator // order, if it is one; else nil
+	store    queue.Store  // nil: the queue lives in memory
+	number   uint64       // of the queue in its store
 	identity identity
 	clock    clock
 	config   atomic.Pointer[queue.Config] // resolved: no zeros that mean a default
 
 	mu sync.Mutex // guards everything below; taken before no other lock but the store's
 
-	pages     map[uint64]*Page // by First
-	tail      *Page            // the page that next falls into, or the last one; may be nil
-	recent    *Page            // the page find returned last
-	straggler *Page            // a page of which little is left: see leaveBehind
-	hint      int              // bytes of text in the latest full page
-	next      uint64           // sequence number of the next message
+	pages     Pages
+	tail      *Page  // the page that next falls into, or the last one; may be nil
+	straggler *Page  // a page of which little is left: see leaveBehind
+	hint      int    // bytes of text in the latest full page
+	next      uint64 // sequence number of the next message
 
 	wheel    visibility.Wheel     // pages with delays and visibility timeouts, by First
 	inFlight *btree.BTreeG[*Page] // pages with messages in flight; nil until one was
@@ -48,34 +50,43 @@ type Queue struct {
 	batch    queue.Batch          // scratch, for Append
 	change   [2]queue.Change      // scratch, for batch
 	records  []queue.Record       // scratch, for change
-	young    []*Page              // pages that keep the senders' strings, oldest first, and a few freed ones
-	spare    Page                 // slots and bodies of a freed page, to be used again
-	dues     [slice]uint64        // scratch, for advance
-	numbers  []uint64             // scratch, for change
-	touches  []queue.Touch        // scratch, for change
-	extra    []byte               // scratch, for content
-	traced   bool                 // there is a Trace
-	events   []queue.Event        // not yet delivered to the Trace
-	tracing  bool                 // somebody delivers events now
-	closed   error                // what calls get since Close
-	calls    int                  // calls that let go of the lock and will take it again
-	idle     chan struct{}        // closed when calls falls to zero after Close; nil before
-	timer    *time.Timer          // nil until first armed
-	armedAt  int64                // ms; when the timer fires; never if it isn't armed
-	ticking  sync.WaitGroup       // one while the timer is armed or its callback runs
+	dedups   []queue.Dedup        // scratch, for change
+	attempts attempts
+	rates    [kindsOfCalls]rate
+	young    []*Page        // pages that keep the senders' strings, oldest first, and a few freed ones
+	spare    Page           // slots and bodies of a freed page, to be used again
+	dues     [slice]uint64  // scratch, for advance
+	numbers  []uint64       // scratch, for change
+	touches  []queue.Touch  // scratch, for change
+	extra    []byte         // scratch, for content
+	traced   bool           // there is a Trace
+	events   []queue.Event  // not yet delivered to the Trace
+	tracing  bool           // somebody delivers events now
+	closed   error          // what calls get since Close
+	calls    int            // calls that let go of the lock and will take it again
+	idle     chan struct{}  // closed when calls falls to zero after Close; nil before
+	timer    *time.Timer    // nil until first armed
+	armedAt  int64          // ms; when the timer fires; never if it isn't armed
+	ticking  sync.WaitGroup // one while the timer is armed or its callback runs
 }
 
 const never = math.MaxInt64
 
 // New makes an empty queue in memory.
 func New(kind queue.Kind, order Order, cfg queue.Config) (*Queue, error) {
-	q := &Queue{kind: kind, order: order, next: 1, armedAt: never}
-	q.pages = make(map[uint64]*Page)
+	return newQueue(kind, order, cfg, &queue.Recovery{Key: randomKey(), Next: 1})
+}
+
+func newQueue(kind queue.Kind, order Order, cfg queue.Config, found *queue.Recovery) (*Queue, error) {
+	q := &Queue{kind: kind, order: order, number: found.Queue, next: max(1, found.Next), armedAt: never}
 	if err := q.configure(cfg); err != nil {
 		return nil, err
 	}
-	q.identity = newIdentity(randomKey())
-	q.clock = newClock(0)
+	q.pages.byFirst = make(map[uint64]*Page)
+	q.identity = newIdentity(found.Key)
+	q.clock = newClock(found.Now)
+	q.dedup, _ = order.(Deduplicator)
+	order.Attach(Host{Pages: &q.pages, Seed: words(found.Key, "deduplication")})
 	return q, nil
 }
 
@@ -86,18 +97,20 @@ func Open(ctx context.Context, st queue.Store, kind queue.Kind, order Order, cfg
 	if cfg.Name == "" {
 		return nil, missing("QueueName")
 	}
-	q, err := New(kind, order, cfg)
-	if err != nil {
+	checked := cfg
+	if err := resolveConfig(&checked, kind); err != nil {
 		return nil, err
 	}
 	found, err := st.Attach(ctx, cfg.Name, kind)
 	if err != nil {
 		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
 	}
-	q.store, q.number = st, found.Queue
-	q.identity = newIdentity(found.Key)
-	q.clock = newClock(found.Now)
-	q.next = max(1, found.Next)
+	q, err := newQueue(kind, order, cfg, found)
+	if err != nil {
+		st.Detach(found.Queue)
+		return nil, err
+	}
+	q.store = st
 	if err := q.recover(ctx, found); err != nil {
 		st.Detach(q.number)
 		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
@@ -110,6 +123,12 @@ func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 	now := q.clock.now()
 	q.mu.Lock()
 	defer q.unlock(now)
+	if q.dedup != nil {
+		slices.SortStableFunc(found.Dedup, func(a, b queue.Dedup) int { return cmp.Compare(a.Until, b.Until) })
+		for _, d := range found.Dedup {
+			q.remember(d.Key, d.Seq, d.Until)
+		}
+	}
 	for _, page := range found.Pages {
 		records, err := q.store.Load(ctx, q.number, page.First, page.First+pageSize, nil)
 		if err != nil {
@@ -117,6 +136,13 @@ func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 		}
 		for i := range records {
 			r := &records[i]
+			if q.kind == queue.FIFO {
+				// The delay is the queue's, which may have changed, and not the record's.
+				r.DueAt = 0
+				if d := q.config.Load().Delay; d > 0 && r.Receives == 0 {
+					r.DueAt = r.SentAt + int64(d/time.Millisecond)
+				}
+			}
 			p, i, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt, dueAt: r.DueAt})
 			q.stats.Recovered++
 			q.settle(p, i, s, now, queue.StepRecovered)
@@ -267,13 +293,9 @@ func (q *Queue) find(seq uint64) (*Page, int, *slot) {
 	if seq == 0 {
 		return nil, 0, nil
 	}
-	first, i := firstOf(seq)
-	p := q.recent
-	if p == nil || p.First != first {
-		if p = q.pages[first]; p == nil {
-			return nil, 0, nil
-		}
-		q.recent = p
+	p, i := q.pages.At(seq)
+	if p == nil {
+		return nil, 0, nil
 	}
 	s := p.slot(i)
 	if s == nil || s.state == gone {

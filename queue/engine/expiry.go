@@ -36,7 +36,11 @@ func (q *Queue) catchUp(now int64) int64 {
 func (q *Queue) advance(now int64) (more bool) {
 	n, more := q.wheel.Advance(floor(now), q.dues[:])
 	for _, first := range q.dues[:n] {
-		q.ring(q.pages[first], floor(now))
+		q.ring(q.pages.byFirst[first], floor(now))
+	}
+	if q.dedup != nil {
+		_, rest := q.dedup.Forget(floor(now))
+		more = more || rest
 	}
 	return q.expire(now) || more
 }
@@ -73,6 +77,7 @@ func (q *Queue) due(p *Page, i int, s *slot) {
 		q.trace(queue.StepVisible, p.Seq(i), 0)
 		q.show(p, i, s, queue.Delayed)
 	case queue.InFlight:
+		q.lapse(p.Seq(i), lapsed)
 		q.land(p, i, s)
 		q.trace(queue.StepTimedOut, p.Seq(i), 0)
 		q.show(p, i, s, queue.InFlight)
@@ -161,6 +166,7 @@ func (q *Queue) expire(now int64) (more bool) {
 	for _, seq := range q.numbers {
 		p, i, s := q.find(seq)
 		q.stats.Expired++
+		q.lapse(seq, lapsed)
 		q.trace(queue.StepExpired, seq, 0)
 		q.gone(p, i, s)
 	}
@@ -219,6 +225,14 @@ func (q *Queue) tick() {
 	}
 	if sentAt, ok := q.oldest(); ok {
 		next = min(next, sentAt+q.retention())
+	}
+	rests := q.forgetAttempts(floor(now))
+	if q.dedup != nil {
+		over, _ := q.dedup.Forget(floor(now))
+		rests = min(rests, over)
+	}
+	if rests != never {
+		next = min(next, rests+int64(idleTime/time.Millisecond))
 	}
 	if next != never {
 		q.wake(next)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
 
@@ -12,7 +13,8 @@ import (
 // derive from the sequence number and a key that the queue keeps for life, so
 // they cost no memory, no lock and no system call.
 type identity struct {
-	key         [2]uint64
+	ids         [2]uint64 // IDs show these words to who knows sequence numbers: they serve nothing else
+	receipts    [2]uint64
 	incarnation uint32 // of this opening of the queue
 }
 
@@ -24,9 +26,17 @@ func randomKey() (key [16]byte) {
 func newIdentity(key [16]byte) identity {
 	once := randomKey()
 	return identity{
-		key:         [2]uint64{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])},
+		ids:         words(key, "message IDs"),
+		receipts:    words(key, "receipts"),
 		incarnation: binary.LittleEndian.Uint32(once[:]) | 1,
 	}
+}
+
+// words derives two words from a queue's key, for one purpose. They don't tell
+// the key, nor the words for another purpose.
+func words(key [16]byte, purpose string) [2]uint64 {
+	sum := sha256.Sum256(append(key[:], purpose...))
+	return [2]uint64{binary.LittleEndian.Uint64(sum[:8]), binary.LittleEndian.Uint64(sum[8:16])}
 }
 
 // id returns the ID of message seq, in the form of a random (version 4) UUID.
@@ -38,8 +48,8 @@ func (y *identity) id(seq uint64) (id queue.MessageID) {
 }
 
 func (y *identity) setID(id *queue.MessageID, seq uint64) {
-	x := scramble(seq ^ y.key[0])
-	z := scramble(seq + y.key[1])
+	x := scramble(seq ^ y.ids[0])
+	z := scramble(seq + y.ids[1])
 	high := x&^0xf000 | 0x4000                                   // version 4
 	low := z&^(0xf<<60)&^0xf | 0x8<<60 | z&(0x3<<60) | x>>12&0xf // variant 10
 	binary.BigEndian.PutUint64(id[:8], high)
@@ -77,8 +87,8 @@ func (y *identity) open(r *queue.Receipt) (queue.ReceiptFields, error) {
 // those of others, from damaged ones and from made-up ones. It stops accidents
 // and guesses; it is not a cryptographic signature.
 func (y *identity) check(f queue.ReceiptFields) uint64 {
-	h := fold(f.Seq^y.key[0], f.Turn^y.key[1])
-	return fold(h^y.key[1], uint64(f.At)^y.key[0]^0x9e3779b97f4a7c15)
+	h := fold(f.Seq^y.receipts[0], f.Turn^y.receipts[1])
+	return fold(h^y.receipts[1], uint64(f.At)^y.receipts[0]^0x9e3779b97f4a7c15)
 }
 
 // fold multiplies to 128 bits and folds the halves.

@@ -32,8 +32,8 @@ func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 // Peek implements queue.Inspector.
 func (q *Queue) Peek(ctx context.Context) iter.Seq2[queue.Peeked, error] {
 	return q.peek(ctx, func() []uint64 {
-		firsts := make([]uint64, 0, len(q.pages))
-		for first := range q.pages {
+		firsts := make([]uint64, 0, len(q.pages.byFirst))
+		for first := range q.pages.byFirst {
 			firsts = append(firsts, first)
 		}
 		return firsts
@@ -77,7 +77,7 @@ func (q *Queue) peek(ctx context.Context, list func() []uint64, keep func(*Page,
 			}
 			seen = seen[:0]
 			q.mu.Lock()
-			if p := q.pages[first]; p != nil {
+			if p := q.pages.byFirst[first]; p != nil {
 				p.all(func(i int, s *slot) {
 					if keep(p, i) {
 						seen = append(seen, q.peeked(p, i, s))

@@ -10,6 +10,9 @@ import "github.com/restantemq/restante/queue"
 // All methods are called under the queue's lock, with the page's state already
 // changed. They don't block and don't call the queue.
 type Order interface {
+	// Attach is called once, before all others.
+	Attach(h Host)
+
 	// Add tells of an accepted message, pending or delayed. It can't be taken,
 	// but blocks those behind it where order matters.
 	Add(p *Page, i int)
@@ -24,7 +27,7 @@ type Order interface {
 	Hide(p *Page, i int)
 
 	// Gone tells that a message left the queue: deleted, expired, moved. Was is
-	// the state it leaves. It isn't called for what Offer answered with Removed.
+	// the state it leaves. Its slot is empty, and its page still there.
 	Gone(p *Page, i int, was queue.State)
 
 	// Take offers visible messages in the order in which they should go out,
@@ -43,6 +46,34 @@ type Order interface {
 	Check(pages []*Page) error
 }
 
+// A Host is what an Order has of the queue it serves.
+type Host struct {
+	Pages *Pages    // all pages there are
+	Seed  [2]uint64 // random, and the same whenever the queue is opened
+}
+
+// A Deduplicator is an Order that recognises repeated messages. The engine asks
+// it before it accepts a message, and tells it of each that it accepts.
+type Deduplicator interface {
+	// Key returns what a message of that deduplication ID is recognised by; group
+	// is empty where IDs are the whole queue's. It is called without the lock.
+	Key(group, id string) [16]byte
+
+	// Known returns the number of the message that was accepted under that key,
+	// if it is still remembered at now, in ms.
+	Known(key [16]byte, now int64) (seq uint64, ok bool)
+
+	// Remember notes an accepted message. Untils, in ms, come in ascending order.
+	Remember(key [16]byte, seq uint64, until int64)
+
+	// Forget frees a bounded number of entries whose time is over. It returns when
+	// the next one's is, or [Never], and whether there is more to free now.
+	Forget(now int64) (next int64, more bool)
+}
+
+// Never is a time, in ms, that does not come.
+const Never int64 = never
+
 // An Answer is what became of an offered message.
 type Answer uint8
 
@@ -50,5 +81,5 @@ const (
 	Full    Answer = iota // nothing: the receive takes no more; stop offering
 	Taken                 // it is in flight now, and goes out with this receive
 	Leaving               // it is in flight now, on its way to another queue: it may come back
-	Removed               // it is gone: its retention was over
+	Removed               // its retention was over: it is gone, and Gone was told
 )

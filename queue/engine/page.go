@@ -21,12 +21,12 @@ const pageSize = queue.PageSize
 type Page struct {
 	First uint64 // sequence number of the message at index 0
 
-	// Ready, Listed and Links belong to the Order; the engine doesn't touch them.
+	// Ready and Listed belong to the Order; the engine doesn't touch them.
 	Ready  Bits // messages that Take may offer
 	Listed bool // the page is in the Order's tree
-	Links  any
 
 	slots []slot
+	links []link // of Groups, beside slots; nil without
 	// offsets is nil while the message at index i is slots[i]. After compaction
 	// it lists, in ascending order, the indices whose slots are left.
 	offsets []uint8
@@ -77,6 +77,7 @@ const (
 	isLarge   flags = 1 << iota
 	hasExtra        // more than a body: see content
 	isMoving        // on its way to the dead-letter queue; its state is in flight
+	isHeld          // in flight without a deadline: a receive that won't hide it isn't over
 	isRefused       // the dead-letter queue did not take it: deliver it once more
 )
 
@@ -134,25 +135,26 @@ func byAge(a, b *Page) bool {
 	return a.First < b.First
 }
 
-// firstOf returns the first sequence number of the page that holds seq, and
-// seq's index in it.
-func firstOf(seq uint64) (first uint64, i int) {
-	i = int((seq - 1) % pageSize)
-	return seq - uint64(i), i
-}
-
 // slot returns the slot at index i; nil if there is none.
 func (p *Page) slot(i int) *slot {
-	if p.offsets == nil {
-		if i < len(p.slots) {
-			return &p.slots[i]
-		}
-		return nil
-	}
-	if at, ok := slices.BinarySearch(p.offsets, uint8(i)); ok {
-		return &p.slots[at]
+	if i = p.place(i); i >= 0 {
+		return &p.slots[i]
 	}
 	return nil
+}
+
+// place returns where in slots, and in links, the message at index i is, or -1.
+func (p *Page) place(i int) int {
+	if p.offsets == nil {
+		if i < len(p.slots) {
+			return i
+		}
+		return -1
+	}
+	if at, ok := slices.BinarySearch(p.offsets, uint8(i)); ok {
+		return at
+	}
+	return -1
 }
 
 // all calls f for every live message in ascending order.
@@ -216,6 +218,7 @@ func (p *Page) compact() {
 	p.pack()
 	slots := make([]slot, 0, p.live)
 	offsets := make([]uint8, 0, p.live)
+	var links []link
 	large := p.large
 	p.large = nil
 	p.all(func(i int, s *slot) {
@@ -225,7 +228,10 @@ func (p *Page) compact() {
 			p.large = append(p.large, large[s.at])
 		}
 		slots = append(slots, n)
+		if at := p.place(i); at < len(p.links) {
+			links = append(links, p.links[at])
+		}
 		offsets = append(offsets, uint8(i))
 	})
-	p.slots, p.offsets = slots, offsets
+	p.slots, p.offsets, p.links = slots, offsets, links
 }

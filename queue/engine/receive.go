@@ -34,6 +34,7 @@ type request struct {
 	max     int
 	wait    time.Duration
 	timeout time.Duration
+	attempt string // FIFO only
 	into    []queue.Delivery
 }
 
@@ -42,8 +43,9 @@ const maxMoves = 64
 
 // Receive implements queue.Queue.
 func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.Delivery, error) {
+	cfg := q.config.Load()
 	var r request
-	if err := resolveReceive(&r, &o, q.kind, q.config.Load()); err != nil {
+	if err := resolveReceive(&r, &o, q.kind, cfg); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -52,63 +54,99 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 	now := q.clock.now()
 	end, short := now+int64(r.wait), r.wait == 0
 	q.mu.Lock()
-	for again := false; ; again = true {
-		if err := q.refusing(); err != nil {
+	err := q.refusing()
+	if err == nil {
+		err = q.throttle(receiveCalls, cfg, now)
+	}
+	if err != nil {
+		q.unlock(now)
+		return nil, err
+	}
+	now = q.catchUp(now)
+	if r.attempt != "" {
+		if out, done, err := q.repeat(&r, now); done {
 			q.unlock(now)
-			return nil, err
-		}
-		now = q.catchUp(now)
-		if q.waiters.head != nil && !again {
-			q.serve(now) // those who came earlier come first
-		}
-		out, moving, limited := q.take(&r, now)
-		if len(out) == 0 && len(moving) == 0 {
-			if r.wait = time.Duration(end - now); r.wait <= 0 {
-				q.unlock(now)
-				if limited && q.kind == queue.Standard && short {
-					return nil, &queue.LimitError{Parameter: "InFlight", Got: queue.MaxInFlight, Max: queue.MaxInFlight, Err: queue.ErrInFlightLimit}
-				}
-				return nil, nil
-			}
-			var err error
-			if out, moving, err = q.wait(ctx, &r, again); err != nil || len(out)+len(moving) == 0 {
-				return nil, err
-			}
-			now = q.clock.now()
-		}
-		if out, err := q.hand(now, out, moving); err != nil || len(out) > 0 {
 			return out, err
 		}
-		// All there was went to the dead-letter queue, or came back from there.
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("receive: %w", err)
+	}
+	if q.waiters.head != nil {
+		q.serve(now) // those who came earlier come first
+	}
+	out, moving, limited := q.take(&r, r.into[:0], now)
+	for again := false; ; again = true {
+		if len(moving) > 0 {
+			// Those who leave may stand before others that can go out instead.
+			now = q.moveAway(now, moving)
+			if err := q.refusing(); err != nil {
+				q.undo(now, out, nil)
+				q.unlock(now)
+				return nil, err
+			}
+			now = q.catchUp(now)
+			out, moving, limited = q.take(&r, out, now)
+			continue
+		}
+		if len(out) > 0 {
+			q.attempted(&r, out, now)
+			return q.hand(now, out)
+		}
+		if r.wait = time.Duration(end - now); r.wait <= 0 {
+			q.unlock(now)
+			if limited && q.kind == queue.Standard && short {
+				return nil, &queue.LimitError{Parameter: "InFlight", Got: queue.MaxInFlight, Max: queue.MaxInFlight, Err: queue.ErrInFlightLimit}
+			}
+			return nil, nil
+		}
+		if out, moving, err = q.wait(ctx, &r, again); err != nil || len(out)+len(moving) == 0 {
+			return nil, err
 		}
 		now = q.clock.now()
-		q.mu.Lock()
 	}
 }
 
-// take fills a receive with what is visible.
-func (q *Queue) take(r *request, now int64) (out []queue.Delivery, moving []uint64, limited bool) {
+// take adds what is visible to a receive, up to its maximum. What it returns as
+// moving is to leave the queue before the receive can be complete.
+func (q *Queue) take(r *request, had []queue.Delivery, now int64) (out []queue.Delivery, moving []uint64, limited bool) {
 	o := &q.offer
 	o.q, o.max, o.hide, o.limited = q, r.max, r.timeout > 0, false
 	o.ms, o.until, o.retention = floor(now), deadline(now, r.timeout), q.retention()
 	o.at, o.visibleAt = instant(o.ms), instant(o.until)
-	o.out, o.moving, o.expired = r.into[:0], nil, o.expired[:0]
+	o.out, o.moving, o.expired = had, nil, o.expired[:0]
 	q.order.Take(o)
 	out, moving, limited = o.out, o.moving, o.limited
-	if !o.hide {
-		for i := range out {
-			f, _ := out[i].Receipt.Fields()
-			p, i, s := q.find(f.Seq)
+	if !o.hide && len(moving) == 0 {
+		q.unhide(out)
+	}
+	q.forget(now, o.expired)
+	o.out, o.moving = nil, nil
+	return out, moving, limited
+}
+
+// unhide makes what a receive with a visibility timeout of zero has taken
+// visible again, now that it can't take it a second time.
+func (q *Queue) unhide(out []queue.Delivery) {
+	for i := range out {
+		f, _ := out[i].Receipt.Fields()
+		if p, i, s := q.find(f.Seq); s != nil && s.flags&isHeld != 0 {
 			q.land(p, i, s)
 			q.trace(queue.StepReleased, f.Seq, 0)
 			q.show(p, i, s, queue.InFlight)
 		}
 	}
-	q.forget(now, o.expired)
-	o.out, o.moving = nil, nil
-	return out, moving, limited
+}
+
+// moveAway sends messages to the dead-letter queue. If that fails they are
+// delivered here once more. The caller must hold q.mu, which is let go while
+// they move.
+func (q *Queue) moveAway(now int64, moving []uint64) int64 {
+	target := q.config.Load().DeadLetter.Target
+	q.enter()
+	q.unlock(now)
+	q.move(target, moving, "", isRefused)
+	now = q.clock.now()
+	q.mu.Lock()
+	q.leave()
+	return now
 }
 
 // Offer decides what becomes of a visible message: it is received, or it is due
@@ -120,7 +158,7 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 		o.expired = append(o.expired, p.Seq(i))
 		q.stats.Expired++
 		q.trace(queue.StepExpired, p.Seq(i), 0)
-		q.remove(p, i, s)
+		q.gone(p, i, s)
 		return Removed
 	}
 	if len(o.out) == o.max {
@@ -149,6 +187,8 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	q.fly(p, i, s)
 	if o.hide {
 		q.schedule(p, i, s, o.until, o.ms)
+	} else {
+		s.flags |= isHeld
 	}
 	q.stats.Received++
 	if len(o.out) < cap(o.out) {
@@ -223,40 +263,29 @@ func (q *Queue) fly(p *Page, i int, s *slot) {
 
 func (q *Queue) land(p *Page, i int, s *slot) {
 	p.timed.Unset(i)
-	s.flags &^= isMoving
+	s.flags &^= isMoving | isHeld
 	q.stats.InFlight--
 	p.inFlight.Unset(i)
 }
 
-// hand finishes a receive: it records the receives in the store, moves what is
-// due to the dead-letter queue, and returns what is left. The caller must hold
-// q.mu; hand lets go of it.
-func (q *Queue) hand(now int64, out []queue.Delivery, moving []uint64) ([]queue.Delivery, error) {
-	if q.store == nil && len(moving) == 0 {
+// hand finishes a receive: it returns the deliveries once the receives are
+// recorded in the store. The caller must hold q.mu; hand lets go of it.
+func (q *Queue) hand(now int64, out []queue.Delivery) ([]queue.Delivery, error) {
+	if q.store == nil {
 		q.unlock(now)
 		return out, nil
 	}
-	var commit queue.Commit
-	if q.store != nil && len(out) > 0 {
-		var err error
-		if commit, err = q.touch(now, out); err != nil {
-			q.undo(now, out, moving)
-			q.unlock(now)
-			return nil, err
-		}
+	commit, err := q.touch(now, out)
+	if err != nil {
+		q.undo(now, out, nil)
+		q.unlock(now)
+		return nil, err
 	}
-	target := q.config.Load().DeadLetter.Target
 	q.enter()
 	q.unlock(now)
-	if len(moving) > 0 {
-		q.move(target, moving, "", isRefused) // if it fails they are delivered here once more
-	}
-	var err error
-	if commit != 0 {
-		// A receive need not survive the machine, only the process: a message that
-		// kills its consumer is to reach the dead-letter queue in the end.
-		err = q.store.Wait(commit, queue.Written)
-	}
+	// A receive need not survive the machine, only the process: a message that
+	// kills its consumer is to reach the dead-letter queue in the end.
+	err = q.store.Wait(commit, queue.Written)
 	q.mu.Lock()
 	q.leave()
 	if err != nil {
@@ -295,6 +324,7 @@ func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
 			continue // gone or with somebody else by now
 		}
 		q.stats.Received--
+		q.lapse(f.Seq, lapsed)
 		if s.receives--; s.receives == 0 {
 			s.firstAt = stamp{}
 		}

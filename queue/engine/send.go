@@ -43,13 +43,21 @@ func (q *Queue) Send(ctx context.Context, m queue.Message) (queue.Sent, error) {
 		}
 		return sent[0], nil
 	}
+	var key dedupKey
+	if q.dedup != nil {
+		key = q.key(&m, cfg)
+	}
 	now := q.clock.now()
 	q.mu.Lock()
 	if err := q.refusing(); err != nil {
 		q.mu.Unlock()
 		return sent, err
 	}
-	q.accept(cfg, &m, &sent, now)
+	if err := q.throttle(sendCalls, cfg, now); err != nil {
+		q.unlock(now)
+		return sent, err
+	}
+	q.accept(cfg, &m, &sent, now, key)
 	q.unlock(now)
 	return sent, nil
 }
@@ -120,8 +128,11 @@ func refuse(b *queue.BatchError, index int, err error) *queue.BatchError {
 	return b
 }
 
-// send accepts checked messages and returns when they are durable.
+// send accepts checked messages and returns when they are durable, also those
+// that were suppressed because they repeat one whose record may still be under
+// way.
 func (q *Queue) send(cfg *queue.Config, ms []queue.Message) ([]queue.Sent, error) {
+	ms, keys := q.keys(ms, cfg)
 	sent := make([]queue.Sent, len(ms))
 	now := q.clock.now()
 	q.mu.Lock()
@@ -129,35 +140,62 @@ func (q *Queue) send(cfg *queue.Config, ms []queue.Message) ([]queue.Sent, error
 		q.mu.Unlock()
 		return nil, err
 	}
+	if err := q.throttle(sendCalls, cfg, now); err != nil {
+		q.unlock(now)
+		return nil, err
+	}
 	first := q.next
 	var commit queue.Commit
 	if q.store != nil && len(ms) > 0 {
-		q.records = q.records[:0]
-		for i := range ms {
-			seq := first + uint64(i)
-			q.records = append(q.records, queue.Record{
-				Seq: seq, ID: q.identity.id(seq), Message: ms[i], SentAt: floor(now), DueAt: dueAt(&ms[i], cfg, now),
-			})
-		}
-		var err error
-		if commit, err = q.appendInserts(now, nil); err != nil {
-			q.unlock(now)
-			return nil, err
+		q.writeDown(cfg, ms, keys, now)
+		if len(q.records) > 0 {
+			var err error
+			if commit, err = q.appendInserts(now, nil); err != nil {
+				q.unlock(now)
+				return nil, err
+			}
 		}
 	}
+	var key dedupKey
 	for i := range ms {
-		q.accept(cfg, &ms[i], &sent[i], now)
+		if keys != nil {
+			key = keys[i]
+		}
+		q.accept(cfg, &ms[i], &sent[i], now, key)
 	}
-	if err := q.admit(now, accepted{commit, first, len(ms), queue.StepVisible}); err != nil {
+	if err := q.admit(now, accepted{commit, first, int(q.next - first), queue.StepVisible}); err != nil {
 		return nil, err
 	}
 	return sent, nil
 }
 
-// accept gives a checked message the next place in the queue. Without a store it
-// is durable as soon as it is there.
-func (q *Queue) accept(cfg *queue.Config, m *queue.Message, sent *queue.Sent, now int64) {
-	in := incoming{seq: q.next, message: m, sentAt: floor(now), dueAt: dueAt(m, cfg, now)}
+// writeDown makes q.records of the messages that accept will accept.
+func (q *Queue) writeDown(cfg *queue.Config, ms []queue.Message, keys []dedupKey, now int64) {
+	q.records, q.dedups = q.records[:0], q.dedups[:0]
+	seen := make(map[dedupKey]bool, len(keys))
+	for i := range ms {
+		seq := q.next + uint64(len(q.records))
+		id := q.identity.id(seq)
+		if q.dedup != nil {
+			if _, known := q.dedup.Known(keys[i], floor(now)); known || seen[keys[i]] {
+				continue
+			}
+			seen[keys[i]] = true
+			q.dedups = append(q.dedups, queue.Dedup{Key: keys[i], ID: id, Seq: seq, Until: dedupUntil(now)})
+		}
+		q.records = append(q.records, queue.Record{
+			Seq: seq, ID: id, Message: ms[i], SentAt: floor(now), DueAt: dueAt(&ms[i], q.kind, cfg, now),
+		})
+	}
+}
+
+// accept gives a checked message the next place in the queue, or finds that it
+// repeats one. Without a store it is durable as soon as it is there.
+func (q *Queue) accept(cfg *queue.Config, m *queue.Message, sent *queue.Sent, now int64, key dedupKey) {
+	if q.dedup != nil && q.suppress(sent, key, now) {
+		return
+	}
+	in := incoming{seq: q.next, message: m, sentAt: floor(now), dueAt: dueAt(m, q.kind, cfg, now)}
 	q.next++
 	p, i, s := q.insert(&in)
 	q.stats.Accepted++
@@ -172,8 +210,8 @@ func (q *Queue) accept(cfg *queue.Config, m *queue.Message, sent *queue.Sent, no
 }
 
 // dueAt returns when a message's delay is over, in ms; zero if it has none.
-func dueAt(m *queue.Message, cfg *queue.Config, now int64) int64 {
-	if d := delayOf(m, cfg); d > 0 {
+func dueAt(m *queue.Message, kind queue.Kind, cfg *queue.Config, now int64) int64 {
+	if d := delayOf(m, kind, cfg); d > 0 {
 		return deadline(now, d)
 	}
 	return 0
@@ -194,17 +232,20 @@ func (q *Queue) admit(now int64, a accepted) error {
 		q.unlock(now)
 		return nil
 	}
-	q.pending = append(q.pending, a)
-	q.last = max(q.last, a.commit)
-	return q.commit(now, a.commit)
+	if a.n > 0 {
+		q.pending = append(q.pending, a)
+		q.last = max(q.last, a.commit)
+	}
+	return q.commit(now, q.last)
 }
 
 // appendInserts hands q.records to the store, together with the loss they mean
 // to another queue of the store.
 func (q *Queue) appendInserts(now int64, leaving *queue.Change) (queue.Commit, error) {
-	q.change[0] = queue.Change{Queue: q.number, Insert: q.records}
+	q.change[0] = queue.Change{Queue: q.number, Insert: q.records, Dedup: q.dedups}
 	commit, err := q.append(now, leaving)
 	clear(q.records)
+	q.dedups = q.dedups[:0]
 	return commit, err
 }
 
@@ -322,13 +363,13 @@ func (q *Queue) pageFor(seq uint64) *Page {
 		}
 	}
 	p := &Page{First: first, minSent: never, next: never}
-	p.slots, p.bodies = q.spare.slots, q.spare.bodies
-	q.spare.slots, q.spare.bodies = nil, nil
+	p.slots, p.bodies, p.links = q.spare.slots, q.spare.bodies, q.spare.links
+	q.spare.slots, q.spare.bodies, q.spare.links = nil, nil, nil
 	if p.bodies == nil && first > 1 { // the queue fills whole pages
 		p.bodies = make([]string, 0, pageSize)
 	}
 	q.grow(p)
-	q.pages[first] = p
+	q.pages.add(p)
 	q.tail = p
 	return p
 }

@@ -69,7 +69,7 @@ func checkKindSettings(c *queue.Config, kind queue.Kind) error {
 	fifoOnly := map[string]bool{
 		"ContentBasedDeduplication": c.ContentDeduplication,
 		"DeduplicationScope":        c.DeduplicationScope != queue.ScopeQueue,
-		"FifoThroughputLimit":       c.ThroughputLimit != queue.PerQueue,
+		"FifoThroughputLimit":       c.ThroughputLimit != queue.PerQueue || c.EnforceThroughput,
 	}
 	if kind != queue.FIFO {
 		for name, set := range fifoOnly {
@@ -167,6 +167,7 @@ func resolveReceive(r *request, o *queue.ReceiveOptions, kind queue.Kind, c *que
 		if err := checkID("ReceiveRequestAttemptId", o.AttemptID); err != nil {
 			return err
 		}
+		r.attempt = o.AttemptID
 	}
 	if cap(o.Into) >= r.max {
 		r.into = o.Into
@@ -205,9 +206,9 @@ func checkBatchBytes(ms []queue.Message, c *queue.Config) error {
 }
 
 // delayOf returns the delay of a checked message.
-func delayOf(m *queue.Message, c *queue.Config) time.Duration {
-	if m.Delay == 0 || c.Delay == 0 && m.Delay == queue.None {
-		return c.Delay
+func delayOf(m *queue.Message, kind queue.Kind, c *queue.Config) time.Duration {
+	if kind == queue.FIFO {
+		return c.Delay // a delay of zero is accepted there, and means nothing
 	}
 	return override(m.Delay, c.Delay)
 }
@@ -260,7 +261,8 @@ func checkForKind(m *queue.Message, kind queue.Kind, c *queue.Config, sqs bool) 
 		return missing("MessageGroupId")
 	}
 	if m.DeduplicationID == "" && !c.ContentDeduplication {
-		return &queue.LimitError{Parameter: "MessageDeduplicationId", Reason: "give one, or set Config.ContentDeduplication", Err: queue.ErrMissingParameter}
+		// SQS calls this an invalid parameter, unlike a missing group.
+		return &queue.LimitError{Parameter: "MessageDeduplicationId", Reason: "give one, or set Config.ContentDeduplication", Err: queue.ErrInvalidParameter}
 	}
 	if m.DeduplicationID != "" && sqs {
 		return checkID("MessageDeduplicationId", m.DeduplicationID)

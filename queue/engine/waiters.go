@@ -78,7 +78,7 @@ func (l *waiters) pop() *waiter {
 // serve fills the receives of those who wait with what is visible.
 func (q *Queue) serve(now int64) {
 	for w := q.waiters.head; w != nil; w = q.waiters.head {
-		w.out, w.moving, _ = q.take(&w.request, now)
+		w.out, w.moving, _ = q.take(&w.request, w.into[:0], now)
 		if len(w.out) == 0 && len(w.moving) == 0 {
 			return
 		}

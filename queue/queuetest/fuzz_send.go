@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,7 +182,9 @@ func (r *modelRun) confirmSent(s *modelSide, what string, ms []*modelMessage, or
 		}
 	}
 	s.model.released = true
-	r.confirmDurable()
+	if slices.Contains(originals, nil) { // else nothing was appended, and the original's record is all it leant on
+		r.confirmDurable()
+	}
 	return nil
 }
 

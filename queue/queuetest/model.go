@@ -261,6 +261,7 @@ func (q *modelQueue) lapse() {
 		case m.pending:
 		case m.sentAt+q.cfg.retention <= q.now:
 			q.remove(m, &q.stats.Expired)
+			m.inFlight = false // nobody holds it any more, and no attempt can be repeated with it
 			q.lapsed = append(q.lapsed, m)
 		case m.inFlight && m.hiddenUntil <= q.now:
 			m.inFlight = false
