@@ -26,6 +26,7 @@ type order struct {
 // A place is where a group stands in line.
 type place struct {
 	ready         bool
+	resume        bool   // when it is ready again, it goes to the front
 	before, after uint32 // numbers of groups; zero at the ends
 }
 
@@ -75,6 +76,16 @@ func (o *order) visible(seq uint64) bool {
 }
 
 func (o *order) join(g *group) {
+	if g.Data.resume {
+		g.Data = place{ready: true, after: o.first}
+		if o.first != 0 {
+			o.groups.At(o.first).Data.before = g.Number
+		} else {
+			o.last = g.Number
+		}
+		o.first = g.Number
+		return
+	}
 	g.Data = place{ready: true, before: o.last}
 	if o.last != 0 {
 		o.groups.At(o.last).Data.after = g.Number
@@ -96,14 +107,15 @@ func (o *order) leave(g *group) {
 	} else {
 		o.last = d.before
 	}
-	g.Data = place{}
+	g.Data = place{resume: d.resume}
 }
 
 // Take implements engine.Order: it takes as many as it can of one group before
 // it goes on to the next.
 func (o *order) Take(offer *engine.Offer) {
 	for o.first != 0 && !offer.Done() {
-		if o.takeGroup(o.groups.At(o.first), offer) == engine.Full {
+		switch o.takeGroup(o.groups.At(o.first), offer) {
+		case engine.Full, engine.Leaving:
 			return
 		}
 	}
@@ -115,15 +127,19 @@ func (o *order) takeGroup(g *group, offer *engine.Offer) engine.Answer {
 	for seq := g.First; o.visible(seq) && !offer.Done(); {
 		p, i := o.pages.At(seq)
 		after := o.groups.After(p, i)
-		if answer = offer.Offer(p, i); answer != engine.Taken {
-			// Full: no more of anybody. Leaving: if it comes back, it must come before
-			// the rest. Removed: Gone was told, and there may be no such group now.
-			if answer == engine.Removed {
-				return answer
-			}
+		if answer == engine.Leaving && !offer.Leaves(p, i) {
+			break // what leaves may come back, and must come before the rest then
+		}
+		if answer = offer.Offer(p, i); answer == engine.Removed {
+			return answer // Gone was told, and there may be no such group any more
+		} else if answer == engine.Full {
 			break
 		}
 		seq = after
+	}
+	if answer == engine.Leaving {
+		// The receive goes on when they have left, with this group first.
+		g.Data.resume = true
 	}
 	o.update(g)
 	return answer

@@ -11,125 +11,133 @@ import (
 // lost need not wait for the visibility timeout (SQS API reference, ReceiveMessage,
 // ReceiveRequestAttemptId).
 type attempt struct {
-	id    string
-	until int64 // ms
-	seqs  []uint64
-	end   attemptEnd
+	id      string
+	until   int64 // ms
+	members []attemptMember
 }
 
-// attemptEnd is why an attempt can't be repeated.
-type attemptEnd uint8
+// An attemptMember is one message that an attempt was given.
+type attemptMember struct {
+	seq     uint64
+	receive uint32 // the message's receive count then
+}
 
-const (
-	// repeatable: all its messages are still in flight by it.
-	repeatable attemptEnd = iota
-	// lapsed: a message timed out, or is gone without its receiver's doing. SQS
-	// does not say what the ID means then; it is taken for a fresh one.
-	lapsed
-	// broken: a message was deleted or its visibility changed.
-	broken
-)
-
-// attempts are those of one queue.
+// attempts are those of one queue, and what must be known of their messages
+// after these are gone.
 type attempts struct {
-	byID  map[string]*attempt
-	bySeq map[uint64]*attempt // of messages in flight by a repeatable attempt
-	log   []*attempt          // oldest first
+	byID    map[string]*attempt
+	log     []*attempt                 // oldest first
+	members map[uint64]int             // in how many attempts of the log a message is
+	deleted map[uint64]struct{}        // those of members that were deleted
+	changed map[attemptMember]struct{} // those whose visibility was changed under that receive
 }
 
 // repeat answers a receive whose attempt ID is known. Done is false if it is to
-// be answered as a fresh one.
+// be answered as a fresh one: SQS does not say what an ID means when a message
+// has timed out meanwhile, or is gone without having been deleted.
 func (q *Queue) repeat(r *request, now int64) (out []queue.Delivery, done bool, err error) {
 	a := q.attempts.byID[r.attempt]
-	if a == nil || a.until <= floor(now) || a.end == lapsed {
+	if a == nil || a.until <= floor(now) {
 		return nil, false, nil
 	}
-	if a.end == broken {
-		return nil, true, &queue.LimitError{Parameter: "ReceiveRequestAttemptId", Text: a.id, Reason: "a message of that receive was deleted or changed; use a new ID", Err: queue.ErrAttemptInvalid}
+	fresh := false
+	for _, m := range a.members {
+		_, deleted := q.attempts.deleted[m.seq]
+		_, changed := q.attempts.changed[m]
+		if deleted || changed {
+			return nil, true, &queue.LimitError{Parameter: "ReceiveRequestAttemptId", Text: a.id, Reason: "a message of that receive was deleted or changed; use a new ID", Err: queue.ErrAttemptInvalid}
+		}
+		_, _, s := q.find(m.seq)
+		fresh = fresh || s == nil || s.receives != m.receive || s.state != queue.InFlight || s.flags&isMoving != 0
 	}
+	if fresh {
+		return nil, false, nil
+	}
+	return q.again(a, r, now), true, nil
+}
+
+// again delivers the messages of an attempt once more and restarts their
+// visibility timeouts. It is the same receive, so it isn't counted.
+func (q *Queue) again(a *attempt, r *request, now int64) []queue.Delivery {
 	o := &q.offer
 	o.until = deadline(now, r.timeout)
 	o.visibleAt = instant(o.until)
-	out = r.into[:0]
-	for _, seq := range a.seqs {
-		p, i, s := q.find(seq)
+	out := r.into[:0]
+	for _, m := range a.members {
+		p, i, s := q.find(m.seq)
 		o.ms = s.lastAt.ms() // the receipt is the same, so its time is
 		o.at = instant(o.ms)
 		out = append(out, queue.Delivery{})
 		q.deliver(&out[len(out)-1], p, i, s, o)
 		if r.timeout > 0 {
 			q.schedule(p, i, s, o.until, floor(now))
-			q.trace(queue.StepExtended, seq, o.until)
-		} else {
-			q.lapse(seq, lapsed)
-			q.land(p, i, s)
-			q.trace(queue.StepReleased, seq, 0)
-			q.show(p, i, s, queue.InFlight)
+			q.trace(queue.StepExtended, m.seq, o.until)
+			continue
 		}
+		q.land(p, i, s)
+		q.trace(queue.StepReleased, m.seq, 0)
+		q.show(p, i, s, queue.InFlight)
 	}
-	return out, true, nil
+	return out
 }
 
 // attempted remembers what a receive with an attempt ID was given. An empty
 // receive is not remembered: SQS does not say what repeating it means, and the
 // next call may as well find something.
 func (q *Queue) attempted(r *request, out []queue.Delivery, now int64) {
-	if r.attempt == "" || len(out) == 0 || r.timeout == 0 {
+	if r.attempt == "" {
 		return
 	}
-	a := &attempt{id: r.attempt, until: deadline(now, queue.AttemptInterval)}
 	t := &q.attempts
 	if t.byID == nil {
-		t.byID, t.bySeq = make(map[string]*attempt), make(map[uint64]*attempt)
+		t.byID = make(map[string]*attempt)
+		t.members, t.deleted = make(map[uint64]int), make(map[uint64]struct{})
+		t.changed = make(map[attemptMember]struct{})
+	}
+	a := &attempt{id: r.attempt, until: deadline(now, queue.AttemptInterval)}
+	for i := range out {
+		f, _ := out[i].Receipt.Fields()
+		a.members = append(a.members, attemptMember{f.Seq, f.Receive()})
+		t.members[f.Seq]++
 	}
 	t.byID[a.id] = a
 	t.log = append(t.log, a)
-	for i := range out {
-		f, _ := out[i].Receipt.Fields()
-		a.seqs = append(a.seqs, f.Seq)
-		t.bySeq[f.Seq] = a
-	}
 	q.wake(a.until + int64(idleTime/time.Millisecond))
 }
 
-// lapse ends the attempt that a message is in flight by, if there is one.
-func (q *Queue) lapse(seq uint64, end attemptEnd) {
-	if len(q.attempts.bySeq) == 0 {
-		return
-	}
-	a := q.attempts.bySeq[seq]
-	if a == nil {
-		return
-	}
-	a.end = end
-	for _, seq := range a.seqs {
-		delete(q.attempts.bySeq, seq)
-	}
-	if end == lapsed {
-		// A deletion that comes later still breaks it: but with an expired receipt
-		// there is none on a FIFO queue.
-		delete(q.attempts.byID, a.id)
+// noteDeleted remembers the deletion of a message that an attempt was given.
+func (t *attempts) noteDeleted(seq uint64) {
+	if t.members[seq] > 0 {
+		t.deleted[seq] = struct{}{}
 	}
 }
 
-// forgetAttempts frees the attempts whose time is over, and returns when the
-// next one's is.
-func (q *Queue) forgetAttempts(now int64) (next int64) {
-	t := &q.attempts
+// noteChanged remembers that the visibility of such a message was changed.
+func (t *attempts) noteChanged(seq uint64, receive uint32) {
+	if t.members[seq] > 0 {
+		t.changed[attemptMember{seq, receive}] = struct{}{}
+	}
+}
+
+// forget frees the attempts whose time is over, and returns when the next one's
+// is. Times are in ms.
+func (t *attempts) forget(now int64) (next int64) {
 	for len(t.log) > 0 && t.log[0].until <= now {
 		a := t.log[0]
 		t.log[0], t.log = nil, t.log[1:]
 		if t.byID[a.id] == a {
 			delete(t.byID, a.id)
 		}
-		for _, seq := range a.seqs {
-			if t.bySeq[seq] == a {
-				delete(t.bySeq, seq)
+		for _, m := range a.members {
+			delete(t.changed, m)
+			if t.members[m.seq]--; t.members[m.seq] == 0 {
+				delete(t.members, m.seq)
+				delete(t.deleted, m.seq)
 			}
 		}
 	}
 	if len(t.log) == 0 {
-		t.log = nil
+		*t = attempts{}
 		return never
 	}
 	return t.log[0].until

@@ -34,7 +34,6 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 			q.fly(p, i, s)
 			q.order.Hide(p, i)
 		}
-		q.lapse(f.Seq, broken)
 		s.flags |= isMoving
 		seq = f.Seq
 		return nil

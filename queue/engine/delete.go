@@ -131,7 +131,7 @@ func (q *Queue) deletable(r *queue.Receipt, now int64, take bool) (seq uint64, e
 
 // deleted takes a message out.
 func (q *Queue) deleted(p *Page, i int, s *slot) {
-	q.lapse(p.Seq(i), broken)
+	q.attempts.noteDeleted(p.Seq(i))
 	q.stats.Deleted++
 	q.trace(queue.StepDeleted, p.Seq(i), 0)
 	q.gone(p, i, s)
@@ -254,7 +254,6 @@ func (q *Queue) empty() {
 	q.tail, q.straggler, q.inFlight, q.ages = nil, nil, nil, nil
 	q.wheel = visibility.Wheel{}
 	q.young = nil
-	q.attempts = attempts{}
 	q.order.Clear()
 }
 

@@ -77,7 +77,6 @@ func (q *Queue) due(p *Page, i int, s *slot) {
 		q.trace(queue.StepVisible, p.Seq(i), 0)
 		q.show(p, i, s, queue.Delayed)
 	case queue.InFlight:
-		q.lapse(p.Seq(i), lapsed)
 		q.land(p, i, s)
 		q.trace(queue.StepTimedOut, p.Seq(i), 0)
 		q.show(p, i, s, queue.InFlight)
@@ -166,7 +165,6 @@ func (q *Queue) expire(now int64) (more bool) {
 	for _, seq := range q.numbers {
 		p, i, s := q.find(seq)
 		q.stats.Expired++
-		q.lapse(seq, lapsed)
 		q.trace(queue.StepExpired, seq, 0)
 		q.gone(p, i, s)
 	}
@@ -226,7 +224,7 @@ func (q *Queue) tick() {
 	if sentAt, ok := q.oldest(); ok {
 		next = min(next, sentAt+q.retention())
 	}
-	rests := q.forgetAttempts(floor(now))
+	rests := q.attempts.forget(floor(now))
 	if q.dedup != nil {
 		over, _ := q.dedup.Forget(floor(now))
 		rests = min(rests, over)

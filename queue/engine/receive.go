@@ -164,8 +164,7 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	if len(o.out) == o.max {
 		return Full
 	}
-	// SQS moves a message when it would be received once more, never before.
-	if d := &cfg.DeadLetter; d.Target != nil && int64(s.receives) >= int64(d.MaxReceives) && s.flags&isRefused == 0 {
+	if leaves(s, cfg) {
 		if len(o.moving) == maxMoves {
 			return Full
 		}
@@ -200,6 +199,17 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	q.trace(queue.StepReceived, p.Seq(i), o.until)
 	return Taken
 }
+
+// leaves reports whether a message that would be received goes to the
+// dead-letter queue instead: SQS moves it when it would be received once more
+// than allowed, never before.
+func leaves(s *slot, cfg *queue.Config) bool {
+	d := &cfg.DeadLetter
+	return d.Target != nil && int64(s.receives) >= int64(d.MaxReceives) && s.flags&isRefused == 0
+}
+
+// Leaves reports whether Offer would answer Leaving, or Full.
+func (o *Offer) Leaves(p *Page, i int) bool { return leaves(p.slot(i), o.q.config.Load()) }
 
 // Done reports that the receive is full, so that an Order may stop before it
 // looks for another message.
@@ -324,7 +334,6 @@ func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
 			continue // gone or with somebody else by now
 		}
 		q.stats.Received--
-		q.lapse(f.Seq, lapsed)
 		if s.receives--; s.receives == 0 {
 			s.firstAt = stamp{}
 		}

@@ -134,7 +134,7 @@ func (q *Queue) change1(r *queue.Receipt, d time.Duration, now int64) error {
 		return queue.ErrMessageGone
 	}
 	if d == 0 {
-		q.lapse(f.Seq, broken)
+		q.attempts.noteChanged(f.Seq, s.receives)
 		if s.state == queue.InFlight {
 			q.land(p, i, s)
 			q.trace(queue.StepReleased, f.Seq, 0)
@@ -154,7 +154,7 @@ func (q *Queue) change1(r *queue.Receipt, d time.Duration, now int64) error {
 			}
 		}
 	}
-	q.lapse(f.Seq, broken)
+	q.attempts.noteChanged(f.Seq, s.receives)
 	if s.state != queue.InFlight {
 		// An expired receipt of a Standard queue hides the message again. SQS
 		// answers with success; that it hides is the natural reading (unverified).

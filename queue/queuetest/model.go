@@ -207,6 +207,7 @@ func (q *modelQueue) moveTo(dead *modelQueue, m *modelMessage, reason string) {
 	}
 	dead.messages = append(dead.messages, a)
 	dead.stats.Adopted++
+	dead.released = true // one Receive may move its messages in several steps, and polls there see each
 }
 
 // poisoned reports whether m, picked by a receive, moves away instead.

@@ -268,7 +268,7 @@ func (q *modelQueue) repeatable(a *modelAttempt) (fresh bool, verdict modelVerdi
 		}
 	}
 	for i, m := range a.taken {
-		if !m.inFlight || m.receipt != a.got[i].Receipt {
+		if !m.inFlight || m.receipt != a.got[i].Receipt || !slices.Contains(q.messages, m) {
 			return false, nil, false // timed out since, or gone in another way
 		}
 	}
