@@ -45,6 +45,7 @@ var house = []room{
 	{name: "queue/sqstest", imports: []string{"queue", "queue/broker", "queue/sqsapi"}},
 	{name: "queue/queuetest", imports: []string{"queue", testify}},
 	{name: "queue/queuetest/mutants"},
+	{name: "queue/queuetest/linear", imports: []string{"queue", "fifo"}, own: true},
 	{name: "examples/...", anything: true, own: true},
 	{name: "bench/...", anything: true, own: true},
 }
