@@ -48,7 +48,7 @@ func (o *order) Show(p *engine.Page, i int, _ queue.State) { o.update(o.groups.O
 func (o *order) Hide(p *engine.Page, i int) { o.update(o.groups.Of(p, i)) }
 
 // Gone implements engine.Order.
-func (o *order) Gone(p *engine.Page, i int, _ queue.State) {
+func (o *order) Gone(p *engine.Page, i int, _ queue.State, _ bool) {
 	g := o.groups.Remove(p, i)
 	o.update(g)
 	if g.First == 0 {

@@ -20,6 +20,14 @@
 // again. Messages come out in the order in which they went in, except those
 // that come back.
 //
+// # Fairness between tenants
+//
+// A message may name its tenant by Message.GroupID, as on SQS's fair queues. A
+// tenant that holds more than a tenth of the messages in flight, and at least 30,
+// is noisy: its messages go out after those of the others, so that its backlog
+// doesn't make them wait. There is no order within a tenant beyond the queue's,
+// and messages without a group pay nothing for it.
+//
 // # Concurrency, durability, errors
 //
 // A queue may be used by any number of goroutines; it starts none of its own
@@ -55,7 +63,7 @@ var (
 // New makes an empty queue in memory. The zero Config gives SQS's defaults. It
 // does no I/O; the error is about cfg, and says which field is wrong.
 func New(cfg queue.Config) (*Queue, error) {
-	e, err := engine.New(queue.Standard, &order{ready: newTree()}, cfg)
+	e, err := engine.New(queue.Standard, newOrder(), cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +74,7 @@ func New(cfg queue.Config) (*Queue, error) {
 // creates if it is new. Messages that were in flight come back visible. The
 // store stays the caller's; close the queue before it.
 func Open(ctx context.Context, st queue.Store, cfg queue.Config) (*Queue, error) {
-	e, err := engine.Open(ctx, st, queue.Standard, &order{ready: newTree()}, cfg)
+	e, err := engine.Open(ctx, st, queue.Standard, newOrder(), cfg)
 	if err != nil {
 		return nil, err
 	}

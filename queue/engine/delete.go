@@ -148,7 +148,7 @@ func (q *Queue) unlockServing(now int64) {
 // gone takes a message out of the queue: out of the engine's indexes, out of its
 // page, and out of the Order's.
 func (q *Queue) gone(p *Page, i int, s *slot) {
-	was := s.state
+	was, grouped := s.state, s.flags&isGrouped != 0
 	switch was {
 	case queue.Pending:
 		q.stats.Pending--
@@ -161,7 +161,9 @@ func (q *Queue) gone(p *Page, i int, s *slot) {
 	}
 	p.timed.Unset(i)
 	p.drop(i, s)
-	q.order.Gone(p, i, was)
+	if grouped || was == queue.Visible {
+		q.order.Gone(p, i, was, grouped)
+	}
 	switch {
 	case p == q.tail:
 		// It takes the next messages, so it stays.

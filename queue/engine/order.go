@@ -13,8 +13,8 @@ type Order interface {
 	// Attach is called once, before all others.
 	Attach(h Host)
 
-	// Add tells of an accepted message, pending or delayed. It can't be taken,
-	// but blocks those behind it where order matters.
+	// Add tells of an accepted message of a message group, pending or delayed. It
+	// can't be taken, but blocks those behind it where order matters.
 	Add(p *Page, i int)
 
 	// Show tells that a message is receivable now: it was committed, its delay
@@ -24,11 +24,13 @@ type Order interface {
 
 	// Hide tells that a message that was visible no longer is, other than by
 	// Take: somebody extended an expired lease, or the queue's delay was raised.
+	// Its state says which.
 	Hide(p *Page, i int)
 
 	// Gone tells that a message left the queue: deleted, expired, moved. Was is
-	// the state it leaves. Its slot is empty, and its page still there.
-	Gone(p *Page, i int, was queue.State)
+	// the state it leaves. Its slot is empty, and its page still there. It isn't
+	// called for a message that was neither visible nor in a group.
+	Gone(p *Page, i int, was queue.State, grouped bool)
 
 	// Take offers visible messages in the order in which they should go out,
 	// until an Offer is answered with Full or there is none left.

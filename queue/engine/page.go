@@ -76,6 +76,7 @@ type flags uint8
 const (
 	isLarge   flags = 1 << iota
 	hasExtra        // more than a body: see content
+	isGrouped       // it has a message group
 	isMoving        // on its way to the dead-letter queue; its state is in flight
 	isHeld          // in flight without a deadline: a receive that won't hide it isn't over
 	isRefused       // the dead-letter queue did not take it: deliver it once more
@@ -112,6 +113,12 @@ func (b *Bits) Next(i int) int {
 
 // Live returns the number of messages in the page.
 func (p *Page) Live() int { return p.live }
+
+// Grouped reports whether the message at index i has a message group.
+func (p *Page) Grouped(i int) bool {
+	s := p.slot(i)
+	return s != nil && s.flags&isGrouped != 0
+}
 
 // State returns the state of the message at index i, zero if it is gone.
 func (p *Page) State(i int) queue.State {

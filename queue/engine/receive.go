@@ -211,6 +211,9 @@ func leaves(s *slot, cfg *queue.Config) bool {
 // Leaves reports whether Offer would answer Leaving, or Full.
 func (o *Offer) Leaves(p *Page, i int) bool { return leaves(p.slot(i), o.q.config.Load()) }
 
+// InFlight returns how many messages of the queue are in flight now.
+func (o *Offer) InFlight() int { return o.q.stats.InFlight }
+
 // Done reports that the receive is full, so that an Order may stop before it
 // looks for another message.
 func (o *Offer) Done() bool { return len(o.out) == o.max }

@@ -108,11 +108,14 @@ func (q *Queue) sendOthers(cfg *queue.Config, ms []queue.Message, refused *queue
 			places = append(places, i)
 		}
 	}
+	sent := make([]queue.Sent, len(ms))
+	if len(others) == 0 { // nothing to wait for
+		return sent, q.open()
+	}
 	answers, err := q.send(cfg, others)
 	if err != nil {
 		return nil, err
 	}
-	sent := make([]queue.Sent, len(ms))
 	for i, at := range places {
 		sent[at] = answers[i]
 	}
@@ -126,6 +129,13 @@ func refuse(b *queue.BatchError, index int, err error) *queue.BatchError {
 	}
 	b.Entries = append(b.Entries, queue.EntryError{Index: index, Err: err})
 	return b
+}
+
+// open returns the error of a queue that takes no changes.
+func (q *Queue) open() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.refusing()
 }
 
 // send accepts checked messages and returns when they are durable, also those
@@ -328,7 +338,10 @@ func (q *Queue) insert(in *incoming) (p *Page, i int, s *slot) {
 		q.schedule(p, i, s, in.dueAt, in.sentAt)
 	}
 	q.stats.Pending++
-	q.order.Add(p, i)
+	if in.message.GroupID != "" {
+		s.flags |= isGrouped
+		q.order.Add(p, i)
+	}
 	return p, i, s
 }
 
