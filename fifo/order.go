@@ -58,13 +58,17 @@ func (o *order) Gone(p *engine.Page, i int, _ queue.State, _ bool) {
 
 // update puts a group in line, or takes it out, by its oldest message.
 func (o *order) update(g *group) {
-	switch ready := o.visible(g.First); {
+	switch ready := o.visible(o.head(g)); {
 	case ready && !g.Data.ready:
 		o.join(g)
 	case !ready && g.Data.ready:
 		o.leave(g)
 	}
 }
+
+// head returns the message that all others of the group wait for, whatever its
+// state.
+func (o *order) head(g *group) uint64 { return g.First }
 
 // visible reports whether there is a message of that number, and it is visible.
 func (o *order) visible(seq uint64) bool {
@@ -124,7 +128,7 @@ func (o *order) Take(offer *engine.Offer) {
 // takeGroup offers the messages of a ready group, and returns the last answer.
 func (o *order) takeGroup(g *group, offer *engine.Offer) engine.Answer {
 	answer := engine.Taken
-	for seq := g.First; o.visible(seq) && !offer.Done(); {
+	for seq := o.head(g); o.visible(seq) && !offer.Done(); {
 		p, i := o.pages.At(seq)
 		after := o.groups.After(p, i)
 		if answer == engine.Leaving && !offer.Leaves(p, i) {

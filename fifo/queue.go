@@ -3,7 +3,7 @@
 //
 //	q, err := fifo.New(queue.Config{ContentDeduplication: true})
 //	...
-//	sent, err := q.Send(ctx, queue.Message{Body: "withdraw 10", GroupID: "account 7"})
+//	sent, err := q.Send(ctx, queue.Message{Body: "withdraw 10", GroupID: "account-7"})
 //	...
 //	got, err := q.Receive(ctx, queue.ReceiveOptions{Max: 10, Wait: 20 * time.Second})
 //

@@ -84,12 +84,17 @@ func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string, refused
 	for _, seq := range seqs {
 		q.arrived(seq, err == nil, refused)
 	}
+	q.settleMoves()
+	q.mu.Unlock() // the caller serves those who wait, when it takes the lock again
+	return err
+}
+
+// settleMoves tells those who wait for a message that was moving to look again.
+func (q *Queue) settleMoves() {
 	if q.moves != nil {
 		close(q.moves)
 		q.moves = nil
 	}
-	q.unlock(now)
-	return err
 }
 
 // arrived ends a message's move: it is gone, or it stays here.

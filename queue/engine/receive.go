@@ -34,6 +34,7 @@ type request struct {
 	max     int
 	wait    time.Duration
 	timeout time.Duration
+	arrival uint64 // when it began to wait, among others; zero: it hasn't
 	attempt string // FIFO only
 	into    []queue.Delivery
 }
@@ -73,9 +74,13 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 		q.serve(now) // those who came earlier come first
 	}
 	out, moving, limited := q.take(&r, r.into[:0], now)
-	for again := false; ; again = true {
+	for {
 		if len(moving) > 0 {
 			// Those who leave may stand before others that can go out instead.
+			if r.timeout == 0 { // what stays visible is not to be held meanwhile
+				q.undo(now, out, nil)
+				out = out[:0]
+			}
 			now = q.moveAway(now, moving)
 			if err := q.refusing(); err != nil {
 				q.undo(now, out, nil)
@@ -97,7 +102,7 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 			}
 			return nil, nil
 		}
-		if out, moving, err = q.wait(ctx, &r, again); err != nil || len(out)+len(moving) == 0 {
+		if out, moving, err = q.wait(ctx, &r); err != nil || len(out)+len(moving) == 0 {
 			return nil, err
 		}
 		now = q.clock.now()
@@ -351,5 +356,8 @@ func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
 			q.land(p, i, s)
 			q.show(p, i, s, queue.InFlight)
 		}
+	}
+	if len(moving) > 0 {
+		q.settleMoves()
 	}
 }

@@ -33,22 +33,30 @@ func (w *waiter) serve(err error) {
 type waiters struct {
 	head, tail *waiter
 	n          int
+	arrivals   uint64
 }
 
-// push adds w at the end, or in front of all if it had its turn already and
+// push adds w at the end, or where it was before, if it had its turn already and
 // came away with nothing.
-func (l *waiters) push(w *waiter, front bool) {
+func (l *waiters) push(w *waiter) {
 	w.waiting = true
 	l.n++
-	switch {
-	case l.head == nil:
-		l.head, l.tail = w, w
-	case front:
-		w.after, l.head.before = l.head, w
+	next := l.head
+	if l.tail == nil || l.tail.arrival < w.arrival {
+		next = nil
+	}
+	for next != nil && next.arrival < w.arrival {
+		next = next.after
+	}
+	if w.after = next; next != nil {
+		w.before, next.before = next.before, w
+	} else {
+		w.before, l.tail = l.tail, w
+	}
+	if w.before != nil {
+		w.before.after = w
+	} else {
 		l.head = w
-	default:
-		w.before, l.tail.after = l.tail, w
-		l.tail = w
 	}
 }
 
@@ -90,9 +98,13 @@ func (q *Queue) serve(now int64) {
 // wait parks a receiver until it is served, r.wait has passed, or ctx ends. The
 // caller must hold q.mu. It is let go while waiting; it is held again when wait
 // returns something, and free when it returns nothing or an error.
-func (q *Queue) wait(ctx context.Context, r *request, front bool) ([]queue.Delivery, []uint64, error) {
+func (q *Queue) wait(ctx context.Context, r *request) ([]queue.Delivery, []uint64, error) {
+	if r.arrival == 0 {
+		q.waiters.arrivals++
+		r.arrival = q.waiters.arrivals
+	}
 	w := &waiter{request: *r, served: make(chan struct{})}
-	q.waiters.push(w, front)
+	q.waiters.push(w)
 	q.unlock(q.clock.now())
 
 	timer := time.NewTimer(r.wait)
@@ -117,7 +129,9 @@ func (q *Queue) wait(ctx context.Context, r *request, front bool) ([]queue.Deliv
 		q.waiters.remove(w)
 	case w.err != nil:
 		ended = w.err
-	case ended == nil:
+	case ended == nil, r.timeout == 0 && len(w.moving) == 0:
+		// Also at the moment in which it gives up, if what it got was not hidden:
+		// others may have received it since, and can't be told otherwise.
 		return w.out, w.moving, nil
 	default:
 		// Served, and gone at the same moment: what it got goes to the next.

@@ -37,7 +37,6 @@ var translations = []translation{
 	{queue.ErrMessageTooLarge, "", invalidParameterValue, tooLarge},
 	{queue.ErrInvalidContents, "", invalidMessageContents, fixed(badCharacters)},
 	{queue.ErrNotForThisQueue, "", invalidParameterValue, limit("The request include parameter that is not valid for this queue type.")},
-	{queue.ErrMissingParameter, "MessageDeduplicationId", invalidParameterValue, fixed(noDeduplication)},
 	{queue.ErrMissingParameter, "", missingParameter, absent},
 
 	{queue.ErrInvalidParameter, "DelaySeconds", invalidParameterValue, limit("DelaySeconds must be >= %[1]v and <= %[2]v.")},
@@ -45,7 +44,7 @@ var translations = []translation{
 	{queue.ErrInvalidParameter, "VisibilityTimeout", invalidParameterValue, limit("Must be >= %[1]v and <= %[2]v, if provided.")},
 	{queue.ErrInvalidParameter, "WaitTimeSeconds", invalidParameterValue, limit("Must be >= %[1]v and <= %[2]v, if provided.")},
 	{queue.ErrInvalidParameter, "MessageGroupId", invalidParameterValue, limit("MessageGroupId" + badID)},
-	{queue.ErrInvalidParameter, "MessageDeduplicationId", invalidParameterValue, limit("MessageDeduplicationId" + badID)},
+	{queue.ErrInvalidParameter, "MessageDeduplicationId", invalidParameterValue, deduplicationID},
 	{queue.ErrInvalidParameter, "ReceiveRequestAttemptId", invalidParameterValue, limit("ReceiveRequestAttemptId" + badID)},
 	{queue.ErrInvalidParameter, "MessageAttributes", invalidParameterValue, badAttribute},
 	{queue.ErrInvalidParameter, "", invalidParameterValue, itself},
@@ -161,6 +160,14 @@ func limit(format string) func(error) string {
 		}
 		return fmt.Sprintf("Value %v for parameter %s is invalid. Reason: %s", got, l.Parameter, reason)
 	}
+}
+
+// deduplicationID tells a missing deduplication ID from a malformed one.
+func deduplicationID(err error) string {
+	if limitOf(err).Text == "" {
+		return noDeduplication
+	}
+	return limit("MessageDeduplicationId" + badID)(err)
 }
 
 // wireValue is a value as the wire has it: durations are whole

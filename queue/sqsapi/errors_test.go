@@ -30,7 +30,7 @@ func TestTranslations(t *testing.T) {
 			"Value r1 for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."},
 		{&queue.LimitError{Parameter: "MessageGroupId", Err: queue.ErrMissingParameter}, "MissingRequiredParameterException", 400,
 			"The request must contain the parameter MessageGroupId."},
-		{&queue.LimitError{Parameter: "MessageDeduplicationId", Err: queue.ErrMissingParameter}, "InvalidParameterValueException", 400,
+		{&queue.LimitError{Parameter: "MessageDeduplicationId", Err: queue.ErrInvalidParameter}, "InvalidParameterValueException", 400,
 			"The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"},
 		{&queue.LimitError{Parameter: "DelaySeconds", Got: 5 * time.Second, Err: queue.ErrNotForThisQueue}, "InvalidParameterValueException", 400,
 			"Value 5 for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue type."},
