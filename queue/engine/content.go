@@ -102,14 +102,16 @@ func (p *Page) store(i int, s *slot, body string, extra []byte, hint int) {
 		p.large = append(p.large, content{body, string(extra)})
 		return
 	}
-	s.size = uint16(len(body))
-	for len(p.bodies) <= i {
-		p.bodies = append(p.bodies, "")
-	}
-	p.bodies[i] = body
+	p.keep(i, s, body)
 	if len(extra) > 0 {
 		s.at = p.write("", extra, hint)
 	}
+}
+
+// keep is store for a message that has no extra and is small.
+func (p *Page) keep(i int, s *slot, body string) {
+	s.size = uint16(len(body))
+	p.bodies[i] = body
 }
 
 // pack copies the small messages of a young page into one text.

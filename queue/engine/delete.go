@@ -209,7 +209,7 @@ func (q *Queue) free(p *Page) {
 	if cap(p.slots) == pageSize { // drop left both empty
 		q.spare.slots, p.slots = p.slots[:0], nil
 		if p.young() {
-			q.spare.bodies, p.bodies = p.bodies[:0], nil
+			q.spare.bodies, p.bodies = p.bodies, nil
 		}
 		q.spare.links, p.links = p.links[:0], nil
 	}

@@ -143,7 +143,7 @@ func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 					r.DueAt = r.SentAt + int64(d/time.Millisecond)
 				}
 			}
-			p, i, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt, dueAt: r.DueAt})
+			p, i, s := q.insert(r.Seq, &r.Message, r, r.SentAt, r.DueAt)
 			q.stats.Recovered++
 			q.settle(p, i, s, now, queue.StepRecovered)
 		}

@@ -42,7 +42,7 @@ type Page struct {
 	minSent int64 // no live message was sent before; the page's key in the age tree
 
 	// What the messages carry: see content.
-	bodies  []string         // of the small ones, by index, while the page is young; then nil
+	bodies  []string         // of the small ones, by index, while the page is young; as long as slots may grow; then nil
 	texts   []string         // full
 	builder *strings.Builder // the last text, still written to
 	large   []content        // messages too large to copy: the sender's strings
@@ -183,25 +183,27 @@ func (p *Page) all(f func(i int, s *slot)) {
 }
 
 // add makes the slot at index i, which is above all indices used so far.
-func (p *Page) add(i int, full bool) *slot {
+func (p *Page) add(i int) *slot {
 	if cap(p.slots) <= i {
-		p.grow(i, full)
+		p.grow(i)
 	}
 	p.slots = p.slots[:i+1]
 	p.live++
 	return &p.slots[i]
 }
 
-// grow makes room for index i. Full says that the queue fills whole pages, so
-// that there is no point in growing by steps.
-func (p *Page) grow(i int, full bool) {
+// grow makes room for index i. After the first page the queue fills whole pages,
+// so that there is no point in growing by steps.
+func (p *Page) grow(i int) {
 	n := pageSize
-	if !full {
+	if p.First == 1 {
 		n = min(pageSize, max(8, 4*cap(p.slots), i+1))
 	}
 	slots := make([]slot, len(p.slots), n)
 	copy(slots, p.slots)
-	p.slots = slots
+	bodies := make([]string, n)
+	copy(bodies, p.bodies)
+	p.slots, p.bodies = slots, bodies
 }
 
 // drop empties the slot at index i.

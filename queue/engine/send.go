@@ -18,14 +18,6 @@ type accepted struct {
 	step   queue.Step // what to trace when they are
 }
 
-// incoming is a message on its way into the queue.
-type incoming struct {
-	seq           uint64
-	message       *queue.Message
-	record        *queue.Record // what else came with it; nil if it was sent
-	sentAt, dueAt int64         // ms; dueAt is zero without a delay
-}
-
 // Send implements queue.Queue.
 func (q *Queue) Send(ctx context.Context, m queue.Message) (queue.Sent, error) {
 	cfg := q.config.Load()
@@ -205,14 +197,14 @@ func (q *Queue) accept(cfg *queue.Config, m *queue.Message, sent *queue.Sent, no
 	if q.dedup != nil && q.suppress(sent, key, now) {
 		return
 	}
-	in := incoming{seq: q.next, message: m, sentAt: floor(now), dueAt: dueAt(m, q.kind, cfg, now)}
+	seq := q.next
 	q.next++
-	p, i, s := q.insert(&in)
+	p, i, s := q.insert(seq, m, nil, floor(now), dueAt(m, q.kind, cfg, now))
 	q.stats.Accepted++
-	q.trace(queue.StepAccepted, in.seq, 0)
-	q.identity.setID(&sent.ID, in.seq)
+	q.trace(queue.StepAccepted, seq, 0)
+	q.identity.setID(&sent.ID, seq)
 	if q.kind == queue.FIFO {
-		sent.Sequence = in.seq
+		sent.Sequence = seq
 	}
 	if q.store == nil {
 		q.settle(p, i, s, now, queue.StepVisible)
@@ -314,28 +306,29 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 	q.pending = slices.Delete(q.pending, 0, done)
 }
 
-// insert makes the slot of a message, in the state pending. Sequence numbers
-// come in ascending order.
-func (q *Queue) insert(in *incoming) (p *Page, i int, s *slot) {
-	p = q.pageFor(in.seq)
-	i = int(in.seq - p.First)
-	s = p.add(i, in.seq > pageSize)
+// insert makes the slot of a message, in the state pending. The record is what
+// else came with it, nil if it was sent. Times are in ms; dueAt is zero without
+// a delay. Sequence numbers come in ascending order.
+func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, dueAt int64) (p *Page, i int, s *slot) {
+	p = q.pageFor(seq)
+	i = int(seq - p.First)
+	s = p.add(i)
 	s.state = queue.Pending
-	s.sentAt = stampOf(in.sentAt)
-	if in.record != nil {
-		s.firstAt, s.receives = stampOf(in.record.FirstReceivedAt), in.record.Receives
+	s.sentAt = stampOf(sentAt)
+	if r != nil {
+		s.firstAt, s.receives = stampOf(r.FirstReceivedAt), r.Receives
 	}
-	var extra []byte
-	if m := in.message; in.record != nil || m.Attributes != (queue.Attributes{}) ||
-		m.GroupID != "" || m.DeduplicationID != "" || m.TraceHeader != "" {
-		extra = q.extraOf(in)
+	if r == nil && len(m.Body) <= maxSmall && m.Attributes == (queue.Attributes{}) &&
+		m.GroupID == "" && m.DeduplicationID == "" && m.TraceHeader == "" { // most messages
+		p.keep(i, s, m.Body)
+	} else {
+		p.store(i, s, m.Body, q.extraOf(seq, m, r), q.hint)
 	}
-	p.store(i, s, in.message.Body, extra, q.hint)
-	if in.sentAt < p.minSent {
-		q.age(p, in.sentAt)
+	if sentAt < p.minSent {
+		q.age(p, sentAt)
 	}
-	if in.dueAt != 0 {
-		q.schedule(p, i, s, in.dueAt, in.sentAt)
+	if dueAt != 0 {
+		q.schedule(p, i, s, dueAt, sentAt)
 	}
 	q.stats.Pending++
 	if in.message.GroupID != "" {
@@ -346,14 +339,13 @@ func (q *Queue) insert(in *incoming) (p *Page, i int, s *slot) {
 }
 
 // extraOf returns what is to be kept of a message beside its body.
-func (q *Queue) extraOf(in *incoming) []byte {
-	m, r := in.message, in.record
+func (q *Queue) extraOf(seq uint64, m *queue.Message, r *queue.Record) []byte {
 	e := extraFields{
 		attributes: m.Attributes.Encoded(), group: m.GroupID, dedup: m.DeduplicationID, trace: m.TraceHeader,
 	}
 	if r != nil {
 		e.source, e.reason = r.DeadLetterSource, r.DeadLetterReason
-		if r.ID != q.identity.id(in.seq) {
+		if r.ID != q.identity.id(seq) {
 			e.id = string(r.ID[:])
 		}
 	}
@@ -363,10 +355,15 @@ func (q *Queue) extraOf(in *incoming) []byte {
 
 // pageFor returns the page that a new message falls into.
 func (q *Queue) pageFor(seq uint64) *Page {
-	first, _ := firstOf(seq)
-	if p := q.tail; p != nil && p.First == first {
+	if p := q.tail; p != nil && seq-p.First < pageSize {
 		return p
 	}
+	return q.newPage(seq)
+}
+
+// newPage makes the page that a new message falls into the tail.
+func (q *Queue) newPage(seq uint64) *Page {
+	first, _ := firstOf(seq)
 	if p := q.tail; p != nil {
 		if len(p.slots) == pageSize {
 			q.hint = p.textBytes()
@@ -378,8 +375,8 @@ func (q *Queue) pageFor(seq uint64) *Page {
 	p := &Page{First: first, minSent: never, next: never}
 	p.slots, p.bodies, p.links = q.spare.slots, q.spare.bodies, q.spare.links
 	q.spare.slots, q.spare.bodies, q.spare.links = nil, nil, nil
-	if p.bodies == nil && first > 1 { // the queue fills whole pages
-		p.bodies = make([]string, 0, pageSize)
+	if p.bodies == nil { // the freed page was packed, or there was none
+		p.bodies = make([]string, cap(p.slots))
 	}
 	q.grow(p)
 	q.pages.add(p)
@@ -466,7 +463,7 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 	q.next += uint64(len(records))
 	for i := range records {
 		r := &records[i]
-		p, at, s := q.insert(&incoming{seq: r.Seq, message: &r.Message, record: r, sentAt: r.SentAt})
+		p, at, s := q.insert(r.Seq, &r.Message, r, r.SentAt, 0)
 		if q.store == nil {
 			q.settle(p, at, s, now, queue.StepAdopted)
 		}
