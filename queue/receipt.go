@@ -41,13 +41,13 @@ func NewReceipt(f ReceiptFields) Receipt { return Receipt{fields: f} }
 // Issue is NewReceipt in place: it makes r the receipt of those fields.
 func (r *Receipt) Issue(f ReceiptFields) {
 	r.fields = f
-	r.foreign = none
+	r.foreign = unique.Handle[string]{}
 }
 
 // Fields returns what is inside; ok is false for foreign text and for the zero
 // Receipt.
 func (r Receipt) Fields() (f ReceiptFields, ok bool) {
-	return r.fields, r.foreign == none && r.fields != ReceiptFields{}
+	return r.fields, r.foreign == unique.Handle[string]{} && r.fields != ReceiptFields{}
 }
 
 // ForeignReceipt makes a receipt that carries text of somebody else: a remote
@@ -62,13 +62,11 @@ func ForeignReceipt(text string) Receipt {
 
 // Foreign returns the text given to [ForeignReceipt].
 func (r Receipt) Foreign() (text string, ok bool) {
-	if r.foreign == none {
+	if r.foreign == (unique.Handle[string]{}) {
 		return "", false
 	}
 	return r.foreign.Value(), true
 }
-
-var none unique.Handle[string]
 
 const receiptBytes = 4 * 8
 

@@ -74,10 +74,10 @@ func (y *identity) issue(r *queue.Receipt, seq uint64, receive uint32, at int64)
 // open returns what is inside r if this queue issued it.
 func (y *identity) open(r *queue.Receipt) (queue.ReceiptFields, error) {
 	f, ok := r.Fields()
-	if !ok && *r == (queue.Receipt{}) {
-		return f, missing("ReceiptHandle")
-	}
 	if !ok || f.Check != y.check(f) {
+		if *r == (queue.Receipt{}) {
+			return f, missing("ReceiptHandle")
+		}
 		return f, queue.ErrReceiptInvalid
 	}
 	return f, nil
@@ -87,12 +87,11 @@ func (y *identity) open(r *queue.Receipt) (queue.ReceiptFields, error) {
 // those of others, from damaged ones and from made-up ones. It stops accidents
 // and guesses; it is not a cryptographic signature.
 func (y *identity) check(f queue.ReceiptFields) uint64 {
-	h := fold(f.Seq^y.receipts[0], f.Turn^y.receipts[1])
-	return fold(h^y.receipts[1], uint64(f.At)^y.receipts[0]^0x9e3779b97f4a7c15)
+	return fold(fold(f.Seq^y.receipts[0], f.Turn^y.receipts[1])^y.receipts[1], uint64(f.At)^y.receipts[0]^0x9e3779b97f4a7c15)
 }
 
 // fold multiplies to 128 bits and folds the halves.
 func fold(a, b uint64) uint64 {
-	high, low := bits.Mul64(a|1, b|1)
+	high, low := bits.Mul64(a, b)
 	return high ^ low ^ a<<32 ^ b
 }
