@@ -213,6 +213,15 @@ func (q *Queue) accept(cfg *queue.Config, m *queue.Message, sent *queue.Sent, no
 
 // dueAt returns when a message's delay is over, in ms; zero if it has none.
 func dueAt(m *queue.Message, kind queue.Kind, cfg *queue.Config, now int64) int64 {
+	if m.Delay == 0 && cfg.Delay == 0 {
+		return 0
+	}
+	return delayedUntil(m, kind, cfg, now)
+}
+
+// delayedUntil is dueAt for a message that may have a delay. It stands apart so
+// that dueAt is inlined.
+func delayedUntil(m *queue.Message, kind queue.Kind, cfg *queue.Config, now int64) int64 {
 	if d := delayOf(m, kind, cfg); d > 0 {
 		return deadline(now, d)
 	}
