@@ -147,8 +147,17 @@ func byAge(a, b *Page) bool {
 
 // slot returns the slot at index i; nil if there is none.
 func (p *Page) slot(i int) *slot {
-	if i = p.place(i); i >= 0 {
+	if p.offsets == nil && i < len(p.slots) {
 		return &p.slots[i]
+	}
+	return p.slotLeft(i)
+}
+
+// slotLeft is slot where the message at index i need not be slots[i]. It stands
+// apart so that slot is inlined.
+func (p *Page) slotLeft(i int) *slot {
+	if at, ok := slices.BinarySearch(p.offsets, uint8(i)); ok {
+		return &p.slots[at]
 	}
 	return nil
 }
