@@ -232,6 +232,9 @@ func checkMessage(m *queue.Message, kind queue.Kind, c *queue.Config) error {
 			}
 		}
 	}
+	if kind == queue.Standard && m.Delay == 0 && m.GroupID == "" && m.DeduplicationID == "" {
+		return nil // most messages
+	}
 	return checkForKind(m, kind, c, sqs)
 }
 
