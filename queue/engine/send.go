@@ -411,16 +411,18 @@ func (q *Queue) grow(p *Page) {
 // is traced: StepVisible for one that was sent, otherwise how it came here.
 func (q *Queue) settle(p *Page, i int, s *slot, now int64, step queue.Step) {
 	q.stats.Pending--
-	if p.timed.Has(i) && s.due.ms() > floor(now) {
-		s.state = queue.Delayed
-		q.stats.Delayed++
-		if step == queue.StepVisible {
-			step = queue.StepDelayed
+	if p.timed.Has(i) {
+		if s.due.ms() > floor(now) {
+			s.state = queue.Delayed
+			q.stats.Delayed++
+			if step == queue.StepVisible {
+				step = queue.StepDelayed
+			}
+			q.trace(step, p.Seq(i), s.due.ms())
+			return
 		}
-		q.trace(step, p.Seq(i), s.due.ms())
-		return
+		p.timed.Unset(i)
 	}
-	p.timed.Unset(i)
 	q.trace(step, p.Seq(i), 0)
 	q.show(p, i, s, queue.Pending)
 }
