@@ -340,7 +340,7 @@ func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, du
 		q.schedule(p, i, s, dueAt, sentAt)
 	}
 	q.stats.Pending++
-	if in.message.GroupID != "" {
+	if m.GroupID != "" {
 		s.flags |= isGrouped
 		q.order.Add(p, i)
 	}
