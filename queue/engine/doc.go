@@ -5,12 +5,14 @@
 // The engine knows every message's state and moves it along; an [Order] decides
 // which message goes out next. Follow a message through the files:
 //
-//	send.go        Send → pending → delayed or visible
+//	send.go        Send; insert.go: → pending → delayed or visible
+//	durable.go     what a store's commits have to do with it
 //	receive.go     visible → in flight; waiters.go: those who wait for a message
 //	visibility.go  in flight → a later deadline, or visible again
 //	expiry.go      deadlines: delays, visibility timeouts, retention
 //	delete.go      any state → gone; Purge
-//	deadletter.go  into another queue
+//	deadletter.go  into another queue; adopt.go: from another queue
+//	dedup.go       a FIFO send that repeats one; attempt.go: a receive that does
 //
 // # How messages are kept
 //

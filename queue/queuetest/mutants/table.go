@@ -31,7 +31,7 @@ var table = []Mutant{
 	{
 		Name: "release-own-commit-only",
 		Rule: "Whoever's wait ends first releases every pending message that is durable.",
-		File: "queue/engine/send.go",
+		File: "queue/engine/durable.go",
 		Old:  "\t\tif a.commit > durable {\n\t\t\tbreak\n\t\t}\n",
 		New:  "\t\tif a.commit != durable {\n\t\t\tbreak\n\t\t}\n",
 		Test: []string{"./standard", "-short"},
@@ -71,7 +71,7 @@ var table = []Mutant{
 	{
 		Name: "visible-before-durable",
 		Rule: "A message is not receivable before its record is durable.",
-		File: "queue/engine/send.go",
+		File: "queue/engine/durable.go",
 		Old:  "\terr := q.store.Wait(commit, queue.Durable)\n",
 		New:  "\terr := q.store.Wait(commit, queue.Written)\n",
 		Test: []string{"./standard", "-short"},

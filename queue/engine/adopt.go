@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// Adopt implements queue.Adopter.
+func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Change) error {
+	if leaving != nil && q.store == nil {
+		return errors.New("engine: internal error: a change of a store's queue came with an adoption into memory")
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("adopt: %w", err)
+	}
+	now := q.clock.now()
+	q.mu.Lock()
+	if err := q.refusing(); err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	first := q.next
+	q.records = append(q.records[:0], ms...)
+	for i := range q.records {
+		r := &q.records[i]
+		r.Seq, r.DueAt = first+uint64(i), 0
+		if q.kind == queue.FIFO {
+			// SQS developer guide, "Configuring a dead-letter queue redrive": the
+			// deduplication ID becomes the message's own ID; "Retention of
+			// dead-letter queues": FIFO renews the time of sending.
+			r.SentAt = floor(now)
+			r.DeduplicationID = r.ID.String()
+		}
+	}
+	records := slices.Clone(q.records)
+	var commit queue.Commit
+	if q.store != nil {
+		var err error
+		if commit, err = q.appendInserts(now, leaving); err != nil {
+			q.unlock(now)
+			return err
+		}
+	}
+	q.next += uint64(len(records))
+	for i := range records {
+		r := &records[i]
+		p, at, s := q.insert(r.Seq, &r.Message, r, r.SentAt, 0)
+		if q.store == nil {
+			q.settle(p, at, s, now, queue.StepAdopted)
+		}
+	}
+	q.stats.Adopted += uint64(len(ms))
+	return q.admit(now, accepted{commit, first, len(ms), queue.StepAdopted})
+}
