@@ -281,8 +281,8 @@ var maxMessagesLimit = numericLimit[int]{
 	parameter: "MaxNumberOfMessages", min: 1, max: queue.MaxReceive,
 	inside:    []int{0, 1, 2, 9, 10},
 	outside:   []int{11, -1},
-	absurd:    []int{math.MaxInt, math.MinInt, 1 << 31, 1 << 32, -1 << 31},
-	unlimited: []int{11, 1000, 1 << 32, math.MaxInt},
+	absurd:    []int{math.MaxInt, math.MinInt, math.MaxInt32, math.MinInt32},
+	unlimited: []int{11, 1000, math.MaxInt32, math.MaxInt},
 	negative:  []int{-1, math.MinInt},
 	give: func(d *desk, _ queue.Limits) func(int) error {
 		d.send("a")
@@ -302,7 +302,7 @@ var messageSizeLimit = numericLimit[int]{
 	parameter: "MaximumMessageSize", min: queue.MinMessageLimit, max: queue.MaxMessage,
 	inside:    []int{0, 1024, 1025, 1<<20 - 1, 1 << 20},
 	outside:   []int{1, 1023, 1<<20 + 1, -1},
-	absurd:    []int{math.MaxInt, math.MinInt, 1 << 31, 1 << 32, -1 << 31},
+	absurd:    []int{math.MaxInt, math.MinInt, math.MaxInt32, math.MinInt32},
 	unlimited: []int{1, 1<<20 + 1, math.MaxInt},
 	negative:  []int{-1, math.MinInt},
 	give:      giveConfig(func(cfg *queue.Config, v int) { cfg.MaxMessageSize = v }),
@@ -312,8 +312,8 @@ var maxReceivesLimit = numericLimit[int]{
 	parameter: "MaxReceiveCount", min: 1, max: queue.MaxReceivesLimit,
 	inside:    []int{1, 2, 999, 1000},
 	outside:   []int{1001, -1},
-	absurd:    []int{math.MaxInt, math.MinInt, 1 << 31, 1 << 32, -1 << 31},
-	unlimited: []int{1001, 1 << 31, math.MaxInt},
+	absurd:    []int{math.MaxInt, math.MinInt, math.MaxInt32, math.MinInt32},
+	unlimited: []int{1001, math.MaxInt32, math.MaxInt},
 	negative:  []int{-1, math.MinInt},
 	give: func(d *desk, limits queue.Limits) func(int) error {
 		target := ability[queue.Adopter](d, d.openNamed("target", queue.Config{}))

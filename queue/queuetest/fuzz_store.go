@@ -176,12 +176,12 @@ func (r *modelRun) checkFailed() {
 	_, err := r.main.q.Send(r.ctx, modelValid(r.kind))
 	r.check(modelVerdict{queue.ErrStoreFailed}.check("Send over a failed store", err))
 	if errors.Is(err, queue.ErrUncertain) {
-		r.fail(fmt.Errorf("Send over a failed store returned %q: nothing is uncertain about it", err))
+		r.fail(fmt.Errorf("a Send over a failed store returned %q: nothing is uncertain about it", err))
 	}
 	got, err := r.main.q.Receive(r.ctx, queue.ReceiveOptions{Wait: queue.None})
 	r.check(modelVerdict{queue.ErrStoreFailed}.check("Receive over a failed store", err))
 	if len(got) > 0 {
-		r.fail(fmt.Errorf("Receive over a failed store handed out %s", modelGot(got)))
+		r.fail(fmt.Errorf("a Receive over a failed store handed out %s", modelGot(got)))
 	}
 	r.peek(r.main)
 	_, err = r.inspector(r.main).Stats(r.ctx)

@@ -73,7 +73,7 @@ func (s *modelScript) last(m *modelMessage) *modelReceipt {
 
 func TestModelStandardOrder(t *testing.T) {
 	s := newModelScript(t, queue.Standard, queue.Config{})
-	a, b, c := s.send("a", "", 0), s.send("b", "", time.Second), s.send("c", "", 0)
+	a, b, _ := s.send("a", "", 0), s.send("b", "", time.Second), s.send("c", "", 0)
 	require.NoError(t, s.receive(10*time.Second, 1, a))
 	require.Error(t, s.receive(10*time.Second, 1, b), "b is delayed")
 	s = newModelScript(t, queue.Standard, queue.Config{})
