@@ -77,7 +77,7 @@ func TestModelStandardOrder(t *testing.T) {
 	require.NoError(t, s.receive(10*time.Second, 1, a))
 	require.Error(t, s.receive(10*time.Second, 1, b), "b is delayed")
 	s = newModelScript(t, queue.Standard, queue.Config{})
-	a, b, c = s.send("a", "", 0), s.send("b", "", time.Second), s.send("c", "", 0)
+	a, b, c := s.send("a", "", 0), s.send("b", "", time.Second), s.send("c", "", 0)
 	require.NoError(t, s.receive(10*time.Second, 1, a))
 	require.NoError(t, s.receive(10*time.Second, 10, c))
 	s.sleep(time.Second)
