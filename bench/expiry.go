@@ -30,7 +30,7 @@ func (e *expiry) round() ([]value, error) {
 	defer q.Close()
 	began := time.Now()
 	bodies := e.bodies.from(0)
-	if err := fill(q, bodies, e.messages); err != nil {
+	if err := fill(q, bodies, nil, e.messages); err != nil {
 		return nil, err
 	}
 	lead := e.lead + 3*time.Since(began) // receiving takes about as long as sending

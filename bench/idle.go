@@ -73,7 +73,7 @@ func (t *idleQueues) round() ([]value, error) {
 			return nil, err
 		}
 		if t.used {
-			if err := newWorker(queues[i], t.bodies.from(i), 1).one(); err != nil {
+			if err := newWorker(queues[i], t.bodies.from(i), nil, 1).one(); err != nil {
 				return nil, err
 			}
 		}

@@ -7,20 +7,25 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/restantemq/restante/fifo"
 	"github.com/restantemq/restante/queue"
 	"github.com/restantemq/restante/standard"
 )
 
-// newQueue makes a queue that is measured.
+// newQueue makes a Standard queue that is measured, newFIFO a FIFO queue.
 func newQueue(cfg queue.Config) (queue.Queue, error) { return standard.New(cfg) }
+func newFIFO(cfg queue.Config) (queue.Queue, error)  { return fifo.New(cfg) }
 
-// fill sends n messages, in batches.
-func fill(q queue.Queue, bodies bodies, n int) error {
+// fill sends n messages, in batches, with labels unless they are nil.
+func fill(q queue.Queue, bodies bodies, labels *labels, n int) error {
 	batch := make([]queue.Message, 0, queue.MaxBatch)
 	for n > 0 {
 		batch = batch[:min(n, cap(batch))]
 		for i := range batch {
 			batch[i].Body = bodies.next()
+			if labels != nil {
+				labels.next(&batch[i])
+			}
 		}
 		if _, err := q.SendBatch(context.Background(), batch); err != nil {
 			return err
@@ -48,13 +53,13 @@ func (l *lifecycle) round() ([]value, error) {
 		return nil, err
 	}
 	defer q.Close()
-	if err := fill(q, l.bodies.from(0), l.backlog); err != nil {
+	if err := fill(q, l.bodies.from(0), nil, l.backlog); err != nil {
 		return nil, err
 	}
 	workers := make([]func() error, l.goroutines)
 	for i := range workers {
 		// Each goroutine sends other bodies than its neighbours.
-		w := newWorker(q, l.bodies.from(i*ringLength/l.goroutines), l.batch)
+		w := newWorker(q, l.bodies.from(i*ringLength/l.goroutines), nil, l.batch)
 		workers[i] = w.burst
 	}
 	runtime.GC()
@@ -69,10 +74,11 @@ func (l *lifecycle) round() ([]value, error) {
 }
 
 // A worker leads messages through their lives, as many at a time as a call
-// takes. It allocates nothing itself.
+// takes. It allocates nothing itself but what labels do.
 type worker struct {
 	q      queue.Queue
 	bodies bodies
+	labels *labels // nil: none
 
 	sending   []queue.Message
 	receiving queue.ReceiveOptions
@@ -80,9 +86,9 @@ type worker struct {
 	sum       uint64 // of what was read
 }
 
-func newWorker(q queue.Queue, bodies bodies, batch int) *worker {
+func newWorker(q queue.Queue, bodies bodies, labels *labels, batch int) *worker {
 	return &worker{
-		q: q, bodies: bodies,
+		q: q, bodies: bodies, labels: labels,
 		sending:   make([]queue.Message, batch),
 		receiving: queue.ReceiveOptions{Max: batch, Into: make([]queue.Delivery, batch)},
 		receipts:  make([]queue.Receipt, batch),
@@ -108,7 +114,11 @@ func (w *worker) burst() error {
 
 func (w *worker) one() error {
 	ctx := context.Background()
-	if _, err := w.q.Send(ctx, queue.Message{Body: w.bodies.next()}); err != nil {
+	m := queue.Message{Body: w.bodies.next()}
+	if w.labels != nil {
+		w.labels.next(&m)
+	}
+	if _, err := w.q.Send(ctx, m); err != nil {
 		return err
 	}
 	ds, err := w.q.Receive(ctx, w.receiving)
@@ -126,6 +136,9 @@ func (w *worker) many() error {
 	ctx := context.Background()
 	for i := range w.sending {
 		w.sending[i].Body = w.bodies.next()
+		if w.labels != nil {
+			w.labels.next(&w.sending[i])
+		}
 	}
 	if _, err := w.q.SendBatch(ctx, w.sending); err != nil {
 		return err

@@ -18,10 +18,20 @@
 //   - lifecycle: Send, Receive and Delete of a message while backlog others are
 //     visible. The oldest is received, so the backlog stays what it was and is
 //     passed through.
+//   - fifo_lifecycle: the same on a FIFO queue whose backlog is spread over
+//     message groups, deduplication included: also that of making an ID for each
+//     message. The row beside it with ids=made is a Standard queue for which IDs
+//     are made, too, and dropped.
+//   - hot_group: the same in one message group while others are blocked.
+//   - ungrouped: the same on a Standard queue with tenants, for messages that
+//     belong to none, and in a queue that never saw a tenant (plain).
 //   - random_delete: the same while many are in flight and any of them is
 //     deleted, on a queue that has aged: every place in it was reused many times.
 //   - memory: the growth of the heap by each queued message, without the bytes
 //     of its body, and how long one garbage collection takes then.
+//   - fifo_memory: the growth of the heap by each message group beside its
+//     message (and by each message, labels included, of as many groups or of one);
+//     dedup_memory: by each deduplication ID whose message is gone.
 //   - expiry: how long it takes until messages whose visibility timeouts end
 //     together are visible again, and the latency of Send meanwhile (expiring)
 //     and before (idle): what a Send would take that began at any moment of it.
@@ -33,7 +43,8 @@
 // rounds of the rows of a group take turns, so that what disturbs the machine
 // for a while disturbs all of them. Each round has a queue and, but for the ring
 // of bodies, a heap of its own; a garbage collection and a warm-up precede the
-// measurement. Only the aged queues stay, since their age is what is measured.
+// measurement. Only the aged queues stay, since their age is what is measured,
+// and those with blocked groups, which take long to make.
 //
 // Bodies come from a ring of 2^16 different ones and are read by the receiver.
 // Times include the garbage collections that happen in the round. With a large

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/restantemq/restante/queue"
 )
 
 // tinyPlan goes through everything and measures nothing.
@@ -16,7 +19,9 @@ var tinyPlan = plan{
 	rounds: 3, slowRounds: 2, duration: time.Millisecond,
 	backlogs: [...]int{100, 200, 300},
 	inFlight: [...]int{100, 200}, generations: 2,
-	queued:   [...]int{1000, 2000},
+	queued: [...]int{1000, 2000},
+	groups: [...]int{1, 10, 200}, groupRounds: 2, groupBacklog: 100, blocked: 200, remembered: 1000,
+	tenants: 10, tenantsSeen: 100, tenantsHeld: 40,
 	expiring: 1500, lead: 200 * time.Millisecond, sendFor: time.Millisecond,
 	polls: 10, pollFor: 20 * time.Millisecond, queues: 10,
 }
@@ -24,7 +29,11 @@ var tinyPlan = plan{
 var ratioNames = []string{
 	"lifecycle_batch10_over_chan", "lifecycle_batch1_over_chan", "backlog_1e7_over_1e3",
 	"allocs_per_lifecycle", "bytes_per_message", "idle_polls_core_share",
+	"fifo_1e6_groups_over_standard", "standard_ungrouped_over_plain",
 }
+
+// slowRatioNames are those that -quick leaves out.
+var slowRatioNames = []string{"fifo_hot_group_1e6_blocked_over_1", "fifo_bytes_per_group", "fifo_bytes_per_dedup"}
 
 func TestJSON(t *testing.T) {
 	for _, quick := range []bool{false, true} {
@@ -48,9 +57,13 @@ func TestJSON(t *testing.T) {
 		require.NoError(t, d.Decode(&got))
 		assert.Zero(t, d.Buffered().(*bytes.Reader).Len()-1, "one object and a line feed")
 
-		for _, name := range ratioNames {
+		wanted := ratioNames
+		if !quick {
+			wanted = slices.Concat(ratioNames, slowRatioNames)
+		}
+		for _, name := range wanted {
 			r, ok := got.Ratios[name]
-			if assert.True(t, ok, "%s is there, quick or not", name) {
+			if assert.True(t, ok, "%s is there (quick: %t)", name, quick) {
 				assert.NotNil(t, r.Value)
 				assert.NotNil(t, r.Goal)
 				assert.NotNil(t, r.Met)
@@ -60,7 +73,7 @@ func TestJSON(t *testing.T) {
 				}
 			}
 		}
-		assert.Len(t, got.Ratios, len(ratioNames))
+		assert.Len(t, got.Ratios, len(wanted))
 
 		measured := make(map[string]bool)
 		hops := make(map[string]bool)
@@ -126,6 +139,28 @@ func TestRingHasDifferentBodies(t *testing.T) {
 		seen[body] = true
 	}
 	assert.Len(t, seen, ringLength)
+}
+
+func TestLabels(t *testing.T) {
+	for _, n := range []int{1, 2, 10, 200} {
+		l := newLabels(newNames(n))
+		for _, scattered := range []bool{false, true} {
+			if scattered {
+				l.scatter()
+			}
+			groups, ids := make(map[string]bool), make(map[string]bool)
+			for range n {
+				var m queue.Message
+				l.next(&m)
+				groups[m.GroupID], ids[m.DeduplicationID] = true, true
+			}
+			assert.Len(t, groups, n, "each group once")
+			assert.Len(t, ids, n, "each ID once")
+		}
+	}
+	var m queue.Message
+	newLabels(nil).next(&m)
+	assert.Zero(t, m, "a Standard queue refuses IDs")
 }
 
 func TestMiddleAndPercentiles(t *testing.T) {

@@ -15,6 +15,14 @@ type plan struct {
 	generations int    // of ageing: how often as many as are in flight are deleted
 	queued      [2]int // where memory is measured
 
+	groups       [3]int // of FIFO lifecycles
+	groupRounds  int    // where groups are many
+	groupBacklog int    // of their queues, unless there are more groups
+	blocked      int    // groups beside a hot one
+	remembered   int    // deduplication IDs where memory is measured, and groups
+
+	tenants, tenantsSeen, tenantsHeld int // groups of a Standard queue, their messages, and those in flight
+
 	expiring int
 	lead     time.Duration // least time between the receives and their expiry
 	sendFor  time.Duration // how long Sends on an idle queue are measured
@@ -28,7 +36,9 @@ var fullPlan = plan{
 	rounds: 7, slowRounds: 3, duration: 200 * time.Millisecond,
 	backlogs: [...]int{1e3, 1e5, 1e7},
 	inFlight: [...]int{1e5, 1e6}, generations: 20,
-	queued:   [...]int{1e6, 1e7},
+	queued: [...]int{1e6, 1e7},
+	groups: [...]int{1, 100, 1e6}, groupRounds: 5, groupBacklog: 1000, blocked: 1e6, remembered: 1e6,
+	tenants: 10, tenantsSeen: 1000, tenantsHeld: 100,
 	expiring: 1e6, lead: time.Second, sendFor: time.Second,
 	polls: 10_000, pollFor: 10 * time.Second, queues: 10_000,
 }
@@ -36,7 +46,7 @@ var fullPlan = plan{
 var quickPlan = func() plan {
 	p := fullPlan
 	p.quick = true
-	p.rounds, p.slowRounds = 5, 1
+	p.rounds, p.slowRounds, p.groupRounds = 5, 1, 2
 	p.pollFor = 3 * time.Second
 	return p
 }()

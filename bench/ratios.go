@@ -65,6 +65,15 @@ func ratios(p plan, rs *results) (list []ratio) {
 			Denominator: batch1.Denominator, Unit: "allocations/message", Goal: 0, sign: roundsTo,
 		})
 	}
+	many := p.groups[2]
+	over("fifo_1e6_groups_over_standard",
+		rs.find("", fifoLifecycleName(1, many, many)), rs.find("", idsLifecycleName(1, many)), 2)
+	over("fifo_hot_group_1e6_blocked_over_1",
+		rs.find("", hotGroupName(p.blocked)), rs.find("", hotGroupName(1)), 1.5)
+	ungrouped := tenantsName(p, p.tenants, 0)
+	over("standard_ungrouped_over_plain", rs.find("", ungrouped), rs.find("", ungrouped+"/plain"), 1.05)
+	own("fifo_bytes_per_group", rs.find("", groupMemoryName(p.remembered)), "<=", 200)
+	own("fifo_bytes_per_dedup", rs.find("", dedupMemoryName(p.remembered)), "<=", 40)
 	own("bytes_per_message", rs.find("", memoryName(p.queued[0])), "<=", 80)
 	own("idle_polls_core_share", rs.find("", idlePollsName(p)), "<", 0.01)
 	return list

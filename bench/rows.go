@@ -26,9 +26,14 @@ func table(p plan, small *ring, progress *progress) []group {
 		{"idle", p.slowRounds, idleEntries(p, small)},
 		{"lifecycle of 64 B", p.rounds, lifecycleEntries(p, small)},
 		{"lifecycle of 1 KiB", p.rounds, lifecycleEntries(p, large)},
+		{"FIFO", p.rounds, fifoEntries(p, small)},
+		{"FIFO, many groups", p.groupRounds, manyGroupsEntries(p, small)},
+		{"hot group", p.rounds, hotGroupEntries(p, small)},
+		{"fairness", p.rounds, tenantsEntries(p, small)},
 		{"random deletes", p.rounds, randomDeleteEntries(p, small, progress)},
 		{"expiry", p.slowRounds, expiryEntries(p, small)},
 		{"memory", p.slowRounds, memoryEntries(p, small)},
+		{"memory of FIFO queues", p.slowRounds, fifoMemoryEntries(p, small)},
 	}
 }
 
@@ -66,6 +71,66 @@ func lifecycleEntries(p plan, bodies *ring) (entries []entry) {
 	return entries
 }
 
+func fifoEntries(p plan, bodies *ring) (entries []entry) {
+	// Without a backlog, the group ends with every message.
+	entries = append(entries, entry{
+		name: fifoLifecycleName(1, 0, 1), quick: true,
+		trial: &labelledLifecycle{bodies: bodies, groups: 1, batch: 1, duration: p.duration},
+	})
+	for i, groups := range p.groups[:2] {
+		for _, batch := range []int{1, 10} {
+			entries = append(entries, entry{
+				name:  fifoLifecycleName(batch, p.groupBacklog, groups),
+				quick: i == 1 && batch == 1,
+				trial: &labelledLifecycle{
+					bodies: bodies, groups: groups, batch: batch, backlog: p.groupBacklog, duration: p.duration,
+				},
+			})
+		}
+	}
+	return entries
+}
+
+func manyGroupsEntries(p plan, bodies *ring) []entry {
+	n := p.groups[2]
+	trial := func(groups, batch int, scattered bool) *labelledLifecycle {
+		return &labelledLifecycle{
+			bodies: bodies, groups: groups, scattered: scattered, batch: batch, backlog: n, duration: p.duration,
+		}
+	}
+	return []entry{
+		{name: idsLifecycleName(1, n), quick: true, trial: trial(0, 1, false)},
+		{name: fifoLifecycleName(1, n, n), quick: true, trial: trial(n, 1, false)},
+		{name: fifoLifecycleName(1, n, n) + "/scattered", trial: trial(n, 1, true)},
+		{name: fifoLifecycleName(10, n, n), trial: trial(n, 10, false)},
+	}
+}
+
+func hotGroupEntries(p plan, bodies *ring) (entries []entry) {
+	for _, blocked := range []int{1, p.blocked} {
+		entries = append(entries, entry{
+			name: hotGroupName(blocked),
+			trial: &hotGroup{
+				blocked: blocked, sent: 2 * p.blocked, backlog: p.groupBacklog, duration: p.duration, bodies: bodies,
+			},
+		})
+	}
+	return entries
+}
+
+func tenantsEntries(p plan, bodies *ring) []entry {
+	trial := func(groups int, stay bool) *tenants {
+		return &tenants{
+			groups: groups, seen: p.tenantsSeen, held: p.tenantsHeld, stay: stay,
+			backlog: p.groupBacklog, turns: 40, duration: p.duration, bodies: bodies,
+		}
+	}
+	return []entry{
+		{name: tenantsName(p, p.tenants, 0), quick: true, trial: trial(p.tenants, false)},
+		{name: tenantsName(p, 1, p.tenantsSeen-p.tenantsHeld), trial: trial(1, true)},
+	}
+}
+
 func randomDeleteEntries(p plan, bodies *ring, progress *progress) (entries []entry) {
 	for i, n := range p.inFlight {
 		entries = append(entries, entry{
@@ -92,11 +157,37 @@ func memoryEntries(p plan, bodies *ring) (entries []entry) {
 	return entries
 }
 
+func fifoMemoryEntries(p plan, bodies *ring) []entry {
+	return []entry{
+		{name: groupMemoryName(p.remembered), trial: &groupMemory{groups: p.remembered, bodies: bodies}},
+		{name: dedupMemoryName(p.remembered), trial: &dedupMemory{ids: p.remembered, bodies: bodies}},
+	}
+}
+
 // The names of rows that have a goal; see goals.
 
 func lifecycleName(body, batch, backlog, goroutines int) string {
 	return fmt.Sprintf("lifecycle/body=%d/batch=%d/backlog=%d/goroutines=%d", body, batch, backlog, goroutines)
 }
+
+func fifoLifecycleName(batch, backlog, groups int) string {
+	return fmt.Sprintf("fifo_lifecycle/body=64/batch=%d/backlog=%d/groups=%d", batch, backlog, groups)
+}
+
+// idsLifecycleName is that of the Standard queue beside FIFO queues.
+func idsLifecycleName(batch, backlog int) string {
+	return fmt.Sprintf("lifecycle/body=64/batch=%d/backlog=%d/goroutines=1/ids=made", batch, backlog)
+}
+
+func hotGroupName(blocked int) string { return fmt.Sprintf("hot_group/body=64/blocked=%d", blocked) }
+
+func tenantsName(p plan, groups, visible int) string {
+	return fmt.Sprintf("ungrouped/body=64/groups=%d/inflight=%d/visible=%d", groups, p.tenantsHeld, visible)
+}
+
+func groupMemoryName(groups int) string { return fmt.Sprintf("fifo_memory/groups=%d", groups) }
+
+func dedupMemoryName(ids int) string { return fmt.Sprintf("dedup_memory/ids=%d", ids) }
 
 func memoryName(messages int) string { return fmt.Sprintf("memory/body=64/messages=%d", messages) }
 

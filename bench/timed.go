@@ -19,6 +19,14 @@ type cost struct {
 	bytes       uint64
 }
 
+// add adds what other messages cost.
+func (c *cost) add(d cost) {
+	c.messages += d.messages
+	c.elapsed += d.elapsed
+	c.allocations += d.allocations
+	c.bytes += d.bytes
+}
+
 // value returns the cost of one message.
 func (c cost) value() value {
 	n := float64(c.messages)

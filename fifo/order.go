@@ -39,7 +39,7 @@ func (o *order) Attach(h engine.Host) {
 }
 
 // Add implements engine.Order.
-func (o *order) Add(p *engine.Page, i int) { o.groups.Add(p, i) }
+func (o *order) Add(p *engine.Page, i int, id string) { o.groups.Add(p, i, id) }
 
 // Show implements engine.Order.
 func (o *order) Show(p *engine.Page, i int, _ queue.State) { o.update(o.groups.Of(p, i)) }

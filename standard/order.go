@@ -38,11 +38,11 @@ func (o *order) Attach(h engine.Host) { o.pages = h.Pages }
 
 // Add implements engine.Order. A message without a group blocks nobody, and is
 // heard of when it is visible.
-func (o *order) Add(p *engine.Page, i int) {
+func (o *order) Add(p *engine.Page, i int, group string) {
 	if o.tenants == nil {
 		o.tenants = newTenants(o.pages)
 	}
-	o.tenants.add(p, i)
+	o.tenants.add(p, i, group)
 }
 
 // Show implements engine.Order.

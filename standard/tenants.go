@@ -56,8 +56,8 @@ func newTenants(pages *engine.Pages) *tenants {
 	}
 }
 
-func (t *tenants) add(p *engine.Page, i int) {
-	g := t.groups.Add(p, i)
+func (t *tenants) add(p *engine.Page, i int, id string) {
+	g := t.groups.Add(p, i, id)
 	if g.Data.cursor == 0 {
 		g.Data.cursor = p.Seq(i)
 	}

@@ -229,12 +229,6 @@ func (e *extraFields) message(body string) queue.Message {
 	}
 }
 
-// Group returns the message group of the message at index i.
-func (p *Page) Group(i int) string {
-	_, e := p.content(i, p.slot(i))
-	return e.group
-}
-
 // attributes makes Attributes of their stored form, which was checked when it
 // came in.
 func attributes(encoded string) queue.Attributes {

@@ -63,13 +63,16 @@ func (g *Groups[T]) Find(id string) *Group[T] {
 	return nil
 }
 
-// Add appends the message at index i of p, the youngest of the queue, to its
-// group.
-func (g *Groups[T]) Add(p *Page, i int) *Group[T] {
+// Add appends the message at index i of p, the youngest of the queue, to the
+// group of that ID.
+func (g *Groups[T]) Add(p *Page, i int, id string) *Group[T] {
+	if p.links == nil {
+		p.links = make([]link, 0, cap(p.slots))
+	}
 	for len(p.links) < len(p.slots) {
 		p.links = append(p.links, link{})
 	}
-	id, seq := p.Group(i), p.Seq(i)
+	seq := p.Seq(i)
 	group := g.Find(id)
 	if group == nil {
 		group = g.make(strings.Clone(id)) // not to pin the page's text
@@ -139,7 +142,7 @@ func (g *Groups[T]) Free(group *Group[T]) {
 	delete(g.byID, group.ID)
 	number := group.Number
 	*group = Group[T]{}
-	if len(g.byID) == 0 { // give back what a rush of groups took
+	if len(g.byID) == 0 && g.used > 16*groupChunk { // give back what a rush of groups took
 		*g = *NewGroups[T](g.pages)
 		return
 	}

@@ -31,7 +31,7 @@ func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, du
 	q.stats.Pending++
 	if m.GroupID != "" {
 		s.flags |= isGrouped
-		q.order.Add(p, i)
+		q.order.Add(p, i, m.GroupID)
 	}
 	return p, i, s
 }

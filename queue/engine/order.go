@@ -15,7 +15,7 @@ type Order interface {
 
 	// Add tells of an accepted message of a message group, pending or delayed. It
 	// can't be taken, but blocks those behind it where order matters.
-	Add(p *Page, i int)
+	Add(p *Page, i int, group string)
 
 	// Show tells that a message is receivable now: it was committed, its delay
 	// is over, it timed out, it was released, or its receive was undone. Was is

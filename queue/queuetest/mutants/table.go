@@ -152,8 +152,8 @@ var table = []Mutant{
 		Name: "send-unblocks-group",
 		Rule: "Sending into a blocked group neither unblocks it nor changes who is first.",
 		File: "fifo/order.go",
-		Old:  "{ o.groups.Add(p, i) }\n",
-		New:  "{ o.join(o.groups.Add(p, i)) }\n",
+		Old:  "{ o.groups.Add(p, i, id) }\n",
+		New:  "{ o.join(o.groups.Add(p, i, id)) }\n",
 		Test: []string{"./fifo", "-short", "-run", "Queue|Model"},
 	},
 	{
