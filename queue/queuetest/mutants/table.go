@@ -104,8 +104,8 @@ var table = []Mutant{
 		Name: "waiters-last-first",
 		Rule: "Waiting receivers are served in the order of their arrival.",
 		File: "queue/engine/waiters.go",
-		Old:  "if l.tail == nil || l.tail.arrival < w.arrival {",
-		New:  "if l.tail == nil {\n\t\tnext = nil\n\t}\n\tif false {",
+		Old:  "q.waiters.arrivals++",
+		New:  "q.waiters.arrivals--",
 		Test: []string{"./standard", "-short"},
 	},
 	{
