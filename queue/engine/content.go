@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strings"
 
 	"github.com/restantemq/restante/queue"
@@ -32,22 +33,26 @@ const maxText = 1 << 16
 // youngPages is how many pages at the end of the queue are left young.
 const youngPages = 32
 
-// extraFields are the fields of an extra, in order. The ID is there only if it
-// doesn't derive from the sequence number: the message came from another queue.
-type extraFields struct {
-	attributes, group, dedup, trace, source, reason, id string
-}
+// extraFields are the fields of an extra, by the constants below. The ID is there
+// only if it doesn't derive from the sequence number: the message came from
+// another queue.
+type extraFields [7]string
 
-func (e *extraFields) list() [7]*string {
-	return [...]*string{&e.attributes, &e.group, &e.dedup, &e.trace, &e.source, &e.reason, &e.id}
-}
+const (
+	attributesField = iota
+	groupField
+	dedupField
+	traceField
+	sourceField
+	reasonField
+	idField
+)
 
 // encode appends the extra to b; nothing if all fields are empty.
 func (e *extraFields) encode(b []byte) []byte {
 	var present byte
-	fields := e.list()
-	for i, f := range fields {
-		if *f != "" {
+	for i := range e {
+		if e[i] != "" {
 			present |= 1 << i
 		}
 	}
@@ -55,28 +60,26 @@ func (e *extraFields) encode(b []byte) []byte {
 		return b
 	}
 	b = append(b, present)
-	for _, f := range fields {
-		if *f != "" {
-			b = binary.AppendUvarint(b, uint64(len(*f)))
-			b = append(b, *f...)
+	for i := range e {
+		if e[i] != "" {
+			b = binary.AppendUvarint(b, uint64(len(e[i])))
+			b = append(b, e[i]...)
 		}
 	}
 	return b
 }
 
-// decodeExtra reads an extra at the start of s. The fields share s.
-func decodeExtra(s string) (e extraFields, n int) {
-	present, n := s[0], 1
-	for i, f := range e.list() {
-		if present&(1<<i) == 0 {
-			continue
-		}
-		length, w := uvarint(s[n:])
-		n += w
-		*f = s[n : n+length]
+// decode reads an extra at the start of s and returns its length. The fields
+// share s.
+func (e *extraFields) decode(s string) (n int) {
+	n = 1
+	for present := s[0]; present != 0; present &= present - 1 {
+		length, width := uvarint(s[n:])
+		n += width
+		e[bits.TrailingZeros8(present)] = s[n : n+length]
 		n += length
 	}
-	return e, n
+	return n
 }
 
 func uvarint(s string) (value, width int) {
@@ -119,14 +122,14 @@ func (p *Page) pack() {
 	size := 0
 	p.all(func(i int, s *slot) {
 		if s.flags&isLarge == 0 {
-			size += int(s.size) + len(p.extra(s))
+			size += int(s.size) + len(p.extraText(s))
 		}
 	})
 	old := *p
 	p.texts, p.builder, p.bodies = nil, nil, nil
 	p.all(func(i int, s *slot) {
 		if s.flags&isLarge == 0 {
-			s.at = p.write(old.body(i, s), []byte(old.extra(s)), size)
+			s.at = p.write(old.body(i, s), []byte(old.extraText(s)), size)
 		}
 	})
 }
@@ -192,17 +195,23 @@ func (p *Page) body(i int, s *slot) string {
 	return p.from(s)[:s.size]
 }
 
-// extra returns the extra of a small message, empty if it has none.
+// extra returns the extra of a small message that has one, and what follows it.
 func (p *Page) extra(s *slot) string {
-	if s.flags&hasExtra == 0 {
-		return ""
-	}
 	t := p.from(s)
 	if !p.young() {
 		t = t[s.size:]
 	}
-	_, n := decodeExtra(t)
-	return t[:n]
+	return t
+}
+
+// extraText returns the extra of a small message, empty if it has none.
+func (p *Page) extraText(s *slot) string {
+	if s.flags&hasExtra == 0 {
+		return ""
+	}
+	t := p.extra(s)
+	var e extraFields
+	return t[:e.decode(t)]
 }
 
 // content returns the body of a message, and its extra if it has one. Both stay
@@ -211,12 +220,12 @@ func (p *Page) content(i int, s *slot) (body string, e extraFields) {
 	if s.flags&isLarge != 0 {
 		c := p.large[s.at]
 		if c.extra != "" {
-			e, _ = decodeExtra(c.extra)
+			e.decode(c.extra)
 		}
 		return c.body, e
 	}
 	if s.flags&hasExtra != 0 {
-		e, _ = decodeExtra(p.extra(s))
+		e.decode(p.extra(s))
 	}
 	return p.body(i, s), e
 }
@@ -224,8 +233,8 @@ func (p *Page) content(i int, s *slot) (body string, e extraFields) {
 // message puts together what a sender gave.
 func (e *extraFields) message(body string) queue.Message {
 	return queue.Message{
-		Body: body, Attributes: attributes(e.attributes),
-		GroupID: e.group, DeduplicationID: e.dedup, TraceHeader: e.trace,
+		Body: body, Attributes: attributes(e[attributesField]),
+		GroupID: e[groupField], DeduplicationID: e[dedupField], TraceHeader: e[traceField],
 	}
 }
 

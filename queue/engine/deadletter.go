@@ -124,6 +124,6 @@ func (q *Queue) record(p *Page, i int, s *slot) queue.Record {
 		ID:      q.idOf(p.Seq(i), &e),
 		Message: e.message(body),
 		SentAt:  s.sentAt.ms(), FirstReceivedAt: s.firstAt.ms(), Receives: s.receives,
-		DeadLetterSource: e.source, DeadLetterReason: e.reason,
+		DeadLetterSource: e[sourceField], DeadLetterReason: e[reasonField],
 	}
 }

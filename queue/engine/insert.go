@@ -39,12 +39,12 @@ func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, du
 // extraOf returns what is to be kept of a message beside its body.
 func (q *Queue) extraOf(seq uint64, m *queue.Message, r *queue.Record) []byte {
 	e := extraFields{
-		attributes: m.Attributes.Encoded(), group: m.GroupID, dedup: m.DeduplicationID, trace: m.TraceHeader,
+		attributesField: m.Attributes.Encoded(), groupField: m.GroupID, dedupField: m.DeduplicationID, traceField: m.TraceHeader,
 	}
 	if r != nil {
-		e.source, e.reason = r.DeadLetterSource, r.DeadLetterReason
+		e[sourceField], e[reasonField] = r.DeadLetterSource, r.DeadLetterReason
 		if r.ID != q.identity.id(seq) {
-			e.id = string(r.ID[:])
+			e[idField] = string(r.ID[:])
 		}
 	}
 	q.extra = e.encode(q.extra[:0])

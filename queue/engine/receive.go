@@ -250,15 +250,15 @@ func (q *Queue) deliver(d *queue.Delivery, p *Page, i int, s *slot, o *Offer) {
 	body, e := p.content(i, s)
 	d.Message = e.message(body)
 	d.ID = q.idOf(seq, &e)
-	d.DeadLetterSource, d.DeadLetterReason = e.source, e.reason
+	d.DeadLetterSource, d.DeadLetterReason = e[sourceField], e[reasonField]
 }
 
 // idOf returns a message's ID.
 func (q *Queue) idOf(seq uint64, e *extraFields) (id queue.MessageID) {
-	if e.id == "" {
+	if e[idField] == "" {
 		return q.identity.id(seq)
 	}
-	copy(id[:], e.id)
+	copy(id[:], e[idField])
 	return id
 }
 
