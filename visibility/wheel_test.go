@@ -10,7 +10,7 @@ import (
 )
 
 // epoch is a time as callers use them: milliseconds since 1970.
-const epoch = 1_767_225_600_000
+const epoch int64 = 1_767_225_600_000
 
 // check fails the test if the wheel is inconsistent.
 func check(t *testing.T, w *Wheel) {
