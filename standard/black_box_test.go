@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,26 +56,83 @@ func TestVirtualTime(t *testing.T) {
 	})
 }
 
+// fill sends n messages of all sorts: small ones, some with attributes, some too
+// large to be packed. contents says what the i-th is.
+func fill(t testing.TB, q *standard.Queue, n int) {
+	t.Helper()
+	batch := make([]queue.Message, 0, 1000)
+	for i := range n {
+		batch = append(batch, contents(i))
+		if len(batch) == cap(batch) || i == n-1 {
+			if _, err := q.SendBatch(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+}
+
+func contents(i int) queue.Message {
+	m := queue.Message{Body: fmt.Sprintf("body of message %d", i)}
+	switch i % 100 {
+	case 1, 2, 3:
+		m.Attributes = queue.NewAttributes(map[string]queue.Value{"n": queue.Number(fmt.Sprint(i))})
+		m.TraceHeader = fmt.Sprintf("Root=%d", i)
+	case 4:
+		m.Body += strings.Repeat(" and so on", 60)
+	case 5:
+		m.Body = strings.Repeat("x", 511) + string(rune('a'+i/100%26))
+	}
+	return m
+}
+
+// receiveAll takes everything, and checks that it is what fill sent.
+func receiveAll(t testing.TB, q *standard.Queue, n int) []queue.Delivery {
+	t.Helper()
+	all := make([]queue.Delivery, 0, n)
+	for len(all) < n {
+		got, err := q.Receive(t.Context(), queue.ReceiveOptions{Max: 1000})
+		if err != nil || len(got) == 0 {
+			t.Fatalf("received %d of %d, then %v", len(all), n, err)
+		}
+		for _, d := range got {
+			if want := contents(len(all)); d.Message != want {
+				t.Fatalf("message %d is %+v, want %+v", len(all), d.Message, want)
+			}
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
 // A delivered body never changes: not when its message is deleted, nor when the
-// memory it lies in would be wanted for a million others.
+// memory it lies in would be wanted for a million others. Most of these were
+// packed before they were received.
 func TestDeliveredBodiesNeverChange(t *testing.T) {
-	const held = 200_000
-	lifecycles := 1_000_000
+	held, lifecycles := 200_000, 1_000_000
 	if testing.Short() {
-		lifecycles = 100_000
+		held, lifecycles = 40_000, 100_000
 	}
 	ctx := t.Context()
 	q := newQueue(t, queue.Config{Limits: queue.Unlimited})
+	fill(t, q, held)
 	seed := maphash.MakeSeed()
-	bodies, sums := make([]string, 0, held), make([]uint64, 0, held)
+	all := receiveAll(t, q, held)
+	sums := make([]uint64, held)
+	for i := range all {
+		sums[i] = maphash.String(seed, all[i].Body)
+	}
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(held) {
+		if err := q.Delete(ctx, all[i].Receipt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, q, 20_000) // a standing backlog, so that pages go on being packed
 	into, receipts := make([]queue.Delivery, 100), make([]queue.Receipt, 100)
-	pass := func(i int) []queue.Delivery {
+	for i := range lifecycles / 100 {
 		batch := make([]queue.Message, 100)
 		for j := range batch {
-			batch[j].Body = fmt.Sprintf("body %d of a batch %d", j, i)
-			if j%10 == 0 {
-				batch[j].Attributes = queue.NewAttributes(map[string]queue.Value{"n": queue.Number("1")})
-			}
+			batch[j] = contents(i + j)
 		}
 		if _, err := q.SendBatch(ctx, batch); err != nil {
 			t.Fatal(err)
@@ -89,24 +147,119 @@ func TestDeliveredBodiesNeverChange(t *testing.T) {
 		if err := q.DeleteBatch(ctx, receipts); err != nil {
 			t.Fatal(err)
 		}
-		return got
-	}
-	for i := range held / 100 {
-		for _, d := range pass(i) {
-			bodies = append(bodies, d.Body)
-			sums = append(sums, maphash.String(seed, d.Body))
-		}
-	}
-	for i := range lifecycles / 100 {
-		pass(held + i)
 		if i%2000 == 0 {
 			runtime.GC()
 		}
 	}
-	for i, body := range bodies {
-		if maphash.String(seed, body) != sums[i] {
-			t.Fatalf("body %d has changed: %q", i, body)
+	for i := range all {
+		if maphash.String(seed, all[i].Body) != sums[i] || all[i].Message != contents(i) {
+			t.Fatalf("message %d has changed: %+v", i, all[i].Message)
 		}
+	}
+}
+
+// Stragglers, the few that are left of a page, keep all that is known of them.
+func TestStragglersKeepEverything(t *testing.T) {
+	const n, every = 20_000, 97
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		q := newQueue(t, queue.Config{Limits: queue.Unlimited, VisibilityTimeout: time.Hour})
+		fill(t, q, n)
+		all := receiveAll(t, q, n)
+		time.Sleep(time.Minute)
+		for i := range all {
+			if i%every == 0 {
+				continue
+			}
+			if err := q.Delete(ctx, all[i].Receipt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := q.Check(); err != nil {
+			t.Fatal(err)
+		}
+		i := 0
+		for p, err := range q.Peek(ctx) {
+			d := all[i]
+			if err != nil || p.Message != d.Message || p.ID != d.ID || p.ReceiveCount != 1 || p.State != queue.InFlight ||
+				!p.SentAt.Equal(d.SentAt) || !p.FirstReceivedAt.Equal(d.FirstReceivedAt) || !p.VisibleAt.Equal(d.VisibleAt) {
+				t.Fatalf("message %d is %+v, %v; was %+v", i, p, err, d)
+			}
+			i += every
+		}
+		time.Sleep(time.Hour)
+		for i := 0; i < n; i += every {
+			got, err := q.Receive(ctx, queue.ReceiveOptions{})
+			if err != nil || len(got) != 1 || got[0].Message != all[i].Message || got[0].ReceiveCount != 2 || got[0].ID != all[i].ID {
+				t.Fatalf("message %d came back as %+v, %v", i, got, err)
+			}
+			// The old receipt still names its message, wherever that lies now.
+			if err := q.Delete(ctx, all[i].Receipt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, err := q.Stats(ctx); err != nil || s.Deleted != n || s.InFlight+s.Visible != 0 {
+			t.Errorf("Stats = %+v, %v", s, err)
+		}
+	})
+}
+
+// slowTarget is a dead-letter queue that holds a move until it is let go.
+type slowTarget struct {
+	*standard.Queue
+	arrived, proceed chan struct{}
+	fail             bool
+}
+
+func (s *slowTarget) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Change) error {
+	close(s.arrived)
+	<-s.proceed
+	if s.fail {
+		return queue.ErrStoreFull
+	}
+	return s.Queue.Adopt(ctx, ms, leaving)
+}
+
+// What is said of a message on its way to the dead-letter queue waits until it
+// has arrived or come back: a Delete that answered before could be wrong.
+func TestMovingMessageIsWaitedFor(t *testing.T) {
+	for _, fail := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := t.Context()
+			dead := newQueue(t, queue.Config{})
+			target := &slowTarget{dead, make(chan struct{}), make(chan struct{}), fail}
+			q := newQueue(t, queue.Config{DeadLetter: queue.DeadLetter{Target: target, MaxReceives: 1}})
+			if _, err := q.Send(ctx, queue.Message{Body: "x"}); err != nil {
+				t.Fatal(err)
+			}
+			got, err := q.Receive(ctx, queue.ReceiveOptions{VisibilityTimeout: queue.None})
+			if err != nil || len(got) != 1 {
+				t.Fatal(got, err)
+			}
+			received := start(func() error {
+				_, err := q.Receive(ctx, queue.ReceiveOptions{})
+				return err
+			})
+			<-target.arrived
+			deleted := start(func() error { return q.Delete(ctx, got[0].Receipt) })
+			if ended(deleted) || ended(received) {
+				t.Error("an answer came while the message was moving")
+			}
+			close(target.proceed)
+			if !ended(deleted) || !ended(received) {
+				t.Fatal("no answer after the move")
+			}
+			s, err := q.Stats(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !fail && s.Moved != 1 || fail && s.Moved != 0 || s.Visible != 0 {
+				t.Errorf("with a target that fails (%t) Stats are %+v", fail, s)
+			}
+			if err := q.Check(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
@@ -243,8 +396,7 @@ func TestMillionTimeouts(t *testing.T) {
 	})
 }
 
-// The life of a message allocates nothing beside its body's place in the page,
-// if the receiver lends memory.
+// The life of a message allocates nothing, if the receiver lends memory.
 func TestNoAllocations(t *testing.T) {
 	ctx := t.Context()
 	q := newQueue(t, queue.Config{})

@@ -158,8 +158,7 @@ func TestFairness(t *testing.T) {
 	}
 }
 
-// A tenant's backlog behind messages in flight costs no search: taking and
-// returning the oldest again and again does not walk over the others.
+// Many tenants, with timeouts, deletions and a purge: nothing is forgotten.
 func TestManyTenantsBalance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &fairDesk{t, newQueue(t, queue.Config{Limits: queue.Unlimited, VisibilityTimeout: time.Hour}), make(map[string][]queue.Receipt)}

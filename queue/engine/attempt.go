@@ -74,9 +74,7 @@ func (q *Queue) again(a *attempt, r *request, now int64) []queue.Delivery {
 			q.trace(queue.StepExtended, m.seq, o.until)
 			continue
 		}
-		q.land(p, i, s)
-		q.trace(queue.StepReleased, m.seq, 0)
-		q.show(p, i, s, queue.InFlight)
+		q.putBack(p, i, s, queue.StepReleased)
 	}
 	return out
 }

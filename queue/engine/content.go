@@ -117,7 +117,7 @@ func (p *Page) keep(i int, s *slot, body string) {
 	p.bodies[i] = body
 }
 
-// pack copies the small messages of a young page into one text.
+// pack copies the small messages of a page into texts of their exact size.
 func (p *Page) pack() {
 	size := 0
 	p.all(func(i int, s *slot) {
@@ -126,12 +126,25 @@ func (p *Page) pack() {
 		}
 	})
 	old := *p
-	p.texts, p.builder, p.bodies = nil, nil, nil
+	p.texts, p.bodies = nil, nil
+	text := new(strings.Builder)
+	text.Grow(min(size, maxText-1))
 	p.all(func(i int, s *slot) {
-		if s.flags&isLarge == 0 {
-			s.at = p.write(old.body(i, s), []byte(old.extraText(s)), size)
+		if s.flags&isLarge != 0 {
+			return
 		}
+		body, extra := old.body(i, s), old.extraText(s)
+		if n := len(body) + len(extra); text.Len()+n > maxText-1 {
+			p.texts = append(p.texts, text.String())
+			text = new(strings.Builder)
+			text.Grow(min(size, maxText-1))
+		}
+		s.at = uint32(len(p.texts))<<16 | uint32(text.Len())
+		text.WriteString(body)
+		text.WriteString(extra)
+		size -= len(body) + len(extra)
 	})
+	p.builder = text
 }
 
 // write appends body and extra to the page's text and returns where.

@@ -31,8 +31,7 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 			return queue.ErrNoDeadLetter
 		}
 		if s.state != queue.InFlight { // an expired receipt of a Standard queue
-			q.fly(p, i, s)
-			q.order.Hide(p, i)
+			q.hide(p, i, s)
 		}
 		s.flags |= isMoving
 		seq = f.Seq
@@ -109,10 +108,8 @@ func (q *Queue) arrived(seq uint64, moved bool, refused flags) {
 	case p.timed.Has(i):
 		s.flags &^= isMoving // it stays in flight for its receiver
 	default:
-		q.land(p, i, s)
 		s.flags |= refused
-		q.trace(queue.StepReleased, seq, 0)
-		q.show(p, i, s, queue.InFlight)
+		q.putBack(p, i, s, queue.StepReleased)
 	}
 }
 

@@ -169,8 +169,9 @@ func (q *Queue) Config() queue.Config {
 
 // Reconfigure replaces the queue's configuration while it runs. Retention
 // applies to the messages there are, as does the delay of a FIFO queue; a
-// Standard queue's delay applies to later sends, the visibility timeout and the
-// wait to later receives, and the dead-letter rule from the next receive on.
+// Standard queue's delay and a FIFO queue's deduplication apply to later sends,
+// the visibility timeout and the wait to later receives, and the dead-letter rule
+// from the next receive on.
 // The name can't change; an empty one stands for the old.
 //
 // Errors: [queue.ErrInvalidParameter] and [queue.ErrNotForThisQueue], after
@@ -226,17 +227,15 @@ func (q *Queue) self() *Queue { return q }
 // with the queue. Closing again returns nil.
 //
 // A Trace must not call Close: Close waits for the events to be delivered.
-func (q *Queue) Close() error { return q.end(queue.ErrClosed) }
-
-func (q *Queue) end(reason error) error {
+func (q *Queue) Close() error {
 	q.mu.Lock()
 	if q.closed != nil {
 		q.mu.Unlock()
 		return nil
 	}
-	q.closed = reason
+	q.closed = queue.ErrClosed
 	for w := q.waiters.pop(); w != nil; w = q.waiters.pop() {
-		w.serve(reason)
+		w.serve(q.closed)
 	}
 	if q.timer != nil && q.timer.Stop() {
 		q.ticking.Done()

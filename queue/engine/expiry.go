@@ -77,9 +77,7 @@ func (q *Queue) due(p *Page, i int, s *slot) {
 		q.trace(queue.StepVisible, p.Seq(i), 0)
 		q.show(p, i, s, queue.Delayed)
 	case queue.InFlight:
-		q.land(p, i, s)
-		q.trace(queue.StepTimedOut, p.Seq(i), 0)
-		q.show(p, i, s, queue.InFlight)
+		q.putBack(p, i, s, queue.StepTimedOut)
 	default:
 		panic("engine: internal error: a deadline for a message that is " + s.state.String())
 	}

@@ -47,9 +47,6 @@ func NewGroups[T any](pages *Pages) *Groups[T] {
 	return &Groups[T]{pages: pages, byID: make(map[string]uint32), used: 1}
 }
 
-// Len returns the number of groups.
-func (g *Groups[T]) Len() int { return len(g.byID) }
-
 // At returns the group of that number.
 func (g *Groups[T]) At(number uint32) *Group[T] {
 	return &g.chunks[number/groupChunk][number%groupChunk]

@@ -78,12 +78,12 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 		if len(moving) > 0 {
 			// Those who leave may stand before others that can go out instead.
 			if r.timeout == 0 { // what stays visible is not to be held meanwhile
-				q.undo(now, out, nil)
+				q.undo(out, nil)
 				out = out[:0]
 			}
 			now = q.moveAway(now, moving)
 			if err := q.refusing(); err != nil {
-				q.undo(now, out, nil)
+				q.undo(out, nil)
 				q.unlock(now)
 				return nil, err
 			}
@@ -133,9 +133,7 @@ func (q *Queue) unhide(out []queue.Delivery) {
 	for i := range out {
 		f, _ := out[i].Receipt.Fields()
 		if p, i, s := q.find(f.Seq); s != nil && s.flags&isHeld != 0 {
-			q.land(p, i, s)
-			q.trace(queue.StepReleased, f.Seq, 0)
-			q.show(p, i, s, queue.InFlight)
+			q.putBack(p, i, s, queue.StepReleased)
 		}
 	}
 }
@@ -286,6 +284,20 @@ func (q *Queue) land(p *Page, i int, s *slot) {
 	p.inFlight.Unset(i)
 }
 
+// putBack makes a message in flight visible again, for the reason that step is.
+func (q *Queue) putBack(p *Page, i int, s *slot, step queue.Step) {
+	q.land(p, i, s)
+	q.trace(step, p.Seq(i), 0)
+	q.show(p, i, s, queue.InFlight)
+}
+
+// hide takes a visible message in flight that no receive takes: somebody extends
+// an expired lease, or sets the message aside.
+func (q *Queue) hide(p *Page, i int, s *slot) {
+	q.fly(p, i, s)
+	q.order.Hide(p, i)
+}
+
 // hand finishes a receive: it returns the deliveries once the receives are
 // recorded in the store. The caller must hold q.mu; hand lets go of it.
 func (q *Queue) hand(now int64, out []queue.Delivery) ([]queue.Delivery, error) {
@@ -295,7 +307,7 @@ func (q *Queue) hand(now int64, out []queue.Delivery) ([]queue.Delivery, error) 
 	}
 	commit, err := q.touch(now, out)
 	if err != nil {
-		q.undo(now, out, nil)
+		q.undo(out, nil)
 		q.unlock(now)
 		return nil, err
 	}
@@ -334,7 +346,7 @@ func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 
 // undo makes a receive that reached nobody as if it had never been: the
 // messages are visible again and the receive isn't counted.
-func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
+func (q *Queue) undo(out []queue.Delivery, moving []uint64) {
 	for i := range out {
 		f, _ := out[i].Receipt.Fields()
 		p, at, s := q.find(f.Seq)
@@ -346,9 +358,7 @@ func (q *Queue) undo(now int64, out []queue.Delivery, moving []uint64) {
 			s.firstAt = stamp{}
 		}
 		if s.state == queue.InFlight {
-			q.land(p, at, s)
-			q.trace(queue.StepReleased, f.Seq, 0)
-			q.show(p, at, s, queue.InFlight)
+			q.putBack(p, at, s, queue.StepReleased)
 		}
 	}
 	for _, seq := range moving {

@@ -56,13 +56,7 @@ func resolveSize(c *queue.Config, sqs bool) error {
 			c.MaxMessageSize = math.MaxInt
 		}
 	}
-	if c.MaxMessageSize < 1 || sqs && (c.MaxMessageSize < queue.MinMessageLimit || c.MaxMessageSize > queue.MaxMessage) {
-		return &queue.LimitError{
-			Parameter: "MaximumMessageSize", Got: c.MaxMessageSize,
-			Min: queue.MinMessageLimit, Max: queue.MaxMessage, Err: queue.ErrInvalidParameter,
-		}
-	}
-	return nil
+	return checkCount("MaximumMessageSize", c.MaxMessageSize, queue.MinMessageLimit, queue.MaxMessage, sqs)
 }
 
 func checkKindSettings(c *queue.Config, kind queue.Kind) error {
@@ -99,14 +93,10 @@ func checkDeadLetter(d *queue.DeadLetter, kind queue.Kind, sqs bool) error {
 	if d.Target.Kind() != kind {
 		return invalid("DeadLetter", "the target must be a "+kind.String()+" queue")
 	}
-	if d.MaxReceives < 1 || sqs && d.MaxReceives > queue.MaxReceivesLimit {
-		return &queue.LimitError{
-			Parameter: "MaxReceiveCount", Got: d.MaxReceives,
-			Min: 1, Max: queue.MaxReceivesLimit, Err: queue.ErrInvalidParameter,
-		}
-	}
-	return nil
+	return checkCount("MaxReceiveCount", d.MaxReceives, 1, queue.MaxReceivesLimit, sqs)
 }
+
+const maxNameLength = 80
 
 // checkName holds names to the form of SQS queue names.
 func checkName(name string, kind queue.Kind) error {
@@ -117,7 +107,10 @@ func checkName(name string, kind queue.Kind) error {
 			return &queue.LimitError{Parameter: "QueueName", Text: name, Reason: "the name of a FIFO queue ends in .fifo", Err: queue.ErrInvalidParameter}
 		}
 	}
-	ok := plain != "" && len(name) <= 80
+	if len(name) > maxNameLength {
+		return &queue.LimitError{Parameter: "QueueName", Got: len(name), Min: 1, Max: maxNameLength, Text: name, Reason: "characters", Err: queue.ErrInvalidParameter}
+	}
+	ok := plain != ""
 	for i := range len(plain) {
 		ok = ok && (alphanumeric(plain[i]) || plain[i] == '-' || plain[i] == '_')
 	}
@@ -130,8 +123,23 @@ func checkName(name string, kind queue.Kind) error {
 // checkDuration refuses a duration below its least value, and above max where
 // SQS's limits hold.
 func checkDuration(name string, d, least, max time.Duration, sqs bool) error {
-	if d < 0 || sqs && (d < least || d > max) {
+	switch {
+	case sqs && (d < least || d > max):
 		return &queue.LimitError{Parameter: name, Got: d, Min: least, Max: max, Err: queue.ErrInvalidParameter}
+	case d < 0:
+		return &queue.LimitError{Parameter: name, Got: d, Min: time.Duration(0), Err: queue.ErrInvalidParameter}
+	}
+	return nil
+}
+
+// checkCount refuses a number below 1, and one outside least and max where SQS's
+// limits hold.
+func checkCount(name string, n, least, max int, sqs bool) error {
+	switch {
+	case sqs && (n < least || n > max):
+		return &queue.LimitError{Parameter: name, Got: n, Min: least, Max: max, Err: queue.ErrInvalidParameter}
+	case n < 1:
+		return &queue.LimitError{Parameter: name, Got: n, Min: 1, Err: queue.ErrInvalidParameter}
 	}
 	return nil
 }
@@ -152,8 +160,10 @@ func resolveReceive(r *request, o *queue.ReceiveOptions, kind queue.Kind, c *que
 	if r.max = o.Max; r.max == 0 {
 		r.max = 1
 	}
-	if r.max < 0 || sqs && r.max > queue.MaxReceive {
-		return &queue.LimitError{Parameter: "MaxNumberOfMessages", Got: o.Max, Min: 1, Max: queue.MaxReceive, Err: queue.ErrInvalidParameter}
+	if r.max < 1 || r.max > queue.MaxReceive { // asked here, because every receive comes by
+		if err := checkCount("MaxNumberOfMessages", r.max, 1, queue.MaxReceive, sqs); err != nil {
+			return err
+		}
 	}
 	r.wait = override(o.Wait, c.ReceiveWait)
 	if err := checkDuration("WaitTimeSeconds", r.wait, 0, queue.MaxWait, sqs); err != nil {
@@ -164,7 +174,7 @@ func resolveReceive(r *request, o *queue.ReceiveOptions, kind queue.Kind, c *que
 		return err
 	}
 	if o.AttemptID != "" && kind == queue.FIFO {
-		if err := checkID("ReceiveRequestAttemptId", o.AttemptID); err != nil {
+		if err := checkID("ReceiveRequestAttemptId", o.AttemptID); err != nil && sqs {
 			return err
 		}
 		r.attempt = o.AttemptID
@@ -275,7 +285,10 @@ func checkForKind(m *queue.Message, kind queue.Kind, c *queue.Config, sqs bool) 
 
 // checkID holds an ID to ASCII letters, digits and punctuation.
 func checkID(name, id string) error {
-	ok := len(id) <= queue.MaxIDLength
+	if len(id) > queue.MaxIDLength {
+		return &queue.LimitError{Parameter: name, Got: len(id), Min: 1, Max: queue.MaxIDLength, Text: id, Reason: "characters", Err: queue.ErrInvalidParameter}
+	}
+	ok := true
 	for i := range len(id) {
 		ok = ok && id[i] > ' ' && id[i] < 0x7f
 	}

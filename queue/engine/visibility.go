@@ -24,7 +24,7 @@ func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Du
 		q.mu.Unlock()
 		return err
 	}
-	err := q.settled(func() error { return q.change1(&r, d, now) })
+	err := q.settled(func() error { return q.changeOne(&r, d, now) })
 	q.unlock(now)
 	return err
 }
@@ -45,7 +45,7 @@ func (q *Queue) ChangeVisibilityBatch(ctx context.Context, cs []queue.Visibility
 	}
 	var refused *queue.BatchError
 	for i := range cs {
-		if err := q.settled(func() error { return q.change1(&cs[i].Receipt, cs[i].Timeout, now) }); err != nil {
+		if err := q.settled(func() error { return q.changeOne(&cs[i].Receipt, cs[i].Timeout, now) }); err != nil {
 			refused = refuse(refused, i, err)
 		}
 	}
@@ -83,7 +83,7 @@ func (q *Queue) awaitMove() {
 
 // holder returns the message that a receipt may act on: nil if it is gone, and
 // errMoving if that is about to be decided. It refuses receipts whose right has
-// ended, by table 9.2 of the project's behaviour rows.
+// ended, by the table whose cells are the cases Reference/9.2 of queuetest.
 func (q *Queue) holder(r *queue.Receipt, now int64) (p *Page, i int, s *slot, f queue.ReceiptFields, err error) {
 	if f, err = q.identity.open(r); err != nil {
 		return
@@ -120,8 +120,8 @@ func (q *Queue) old(f queue.ReceiptFields, now int64) bool {
 	return floor(now) > f.At+int64(queue.ReceiptLifetime/time.Millisecond)
 }
 
-// change1 changes the visibility of one message.
-func (q *Queue) change1(r *queue.Receipt, d time.Duration, now int64) error {
+// changeOne changes the visibility of one message.
+func (q *Queue) changeOne(r *queue.Receipt, d time.Duration, now int64) error {
 	cfg := q.config.Load()
 	if err := checkVisibility(d, cfg); err != nil {
 		return err
@@ -136,9 +136,7 @@ func (q *Queue) change1(r *queue.Receipt, d time.Duration, now int64) error {
 	if d == 0 {
 		q.attempts.noteChanged(f.Seq, s.receives)
 		if s.state == queue.InFlight {
-			q.land(p, i, s)
-			q.trace(queue.StepReleased, f.Seq, 0)
-			q.show(p, i, s, queue.InFlight)
+			q.putBack(p, i, s, queue.StepReleased)
 		}
 		return nil
 	}
@@ -158,8 +156,7 @@ func (q *Queue) change1(r *queue.Receipt, d time.Duration, now int64) error {
 	if s.state != queue.InFlight {
 		// An expired receipt of a Standard queue hides the message again. SQS
 		// answers with success; that it hides is the natural reading (unverified).
-		q.fly(p, i, s)
-		q.order.Hide(p, i)
+		q.hide(p, i, s)
 	}
 	q.schedule(p, i, s, until, floor(now))
 	q.trace(queue.StepExtended, f.Seq, until)

@@ -135,7 +135,7 @@ func (q *Queue) wait(ctx context.Context, r *request) ([]queue.Delivery, []uint6
 		return w.out, w.moving, nil
 	default:
 		// Served, and gone at the same moment: what it got goes to the next.
-		q.undo(now, w.out, w.moving)
+		q.undo(w.out, w.moving)
 	}
 	q.unlock(now)
 	return nil, nil, ended

@@ -155,7 +155,7 @@ func limit(format string) func(error) string {
 			reason = fmt.Sprintf(format, wireValue(l.Min), wireValue(l.Max))
 		}
 		got := wireValue(l.Got)
-		if got == nil {
+		if got == nil || l.Text != "" {
 			got = l.Text
 		}
 		return fmt.Sprintf("Value %v for parameter %s is invalid. Reason: %s", got, l.Parameter, reason)
