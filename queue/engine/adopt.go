@@ -17,6 +17,11 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("adopt: %w", err)
 	}
+	for i := range ms {
+		if err := q.checkAdopted(&ms[i]); err != nil {
+			return fmt.Errorf("adopt: record %d: %w", i, err)
+		}
+	}
 	now := q.clock.now()
 	q.mu.Lock()
 	if err := q.refusing(); err != nil {
@@ -55,4 +60,24 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 	}
 	q.stats.Adopted += uint64(len(ms))
 	return q.admit(now, accepted{commit, first, len(ms), queue.StepAdopted})
+}
+
+// checkAdopted refuses what no queue of this kind can have handed over. Limits
+// don't apply: they did where the message was sent.
+func (q *Queue) checkAdopted(r *queue.Record) error {
+	switch {
+	case r.Body == "":
+		return missing("MessageBody")
+	case q.kind == queue.FIFO && r.GroupID == "":
+		return missing("MessageGroupId")
+	case r.ID == queue.MessageID{}:
+		return missing("MessageId")
+	}
+	return nil
+}
+
+// adopted tells, also after a restart, a message that a FIFO queue took over: it
+// has its own ID for deduplication ID.
+func adopted(r *queue.Record) bool {
+	return len(r.DeduplicationID) == 36 && r.DeduplicationID == r.ID.String()
 }

@@ -28,6 +28,7 @@ type attempts struct {
 	byID    map[string]*attempt
 	log     []*attempt                 // oldest first
 	members map[uint64]int             // in how many attempts of the log a message is
+	given   map[attemptMember]struct{} // what they were given
 	deleted map[uint64]struct{}        // those of members that were deleted
 	changed map[attemptMember]struct{} // those whose visibility was changed under that receive
 }
@@ -90,12 +91,14 @@ func (q *Queue) attempted(r *request, out []queue.Delivery, now int64) {
 	if t.byID == nil {
 		t.byID = make(map[string]*attempt)
 		t.members, t.deleted = make(map[uint64]int), make(map[uint64]struct{})
-		t.changed = make(map[attemptMember]struct{})
+		t.given, t.changed = make(map[attemptMember]struct{}), make(map[attemptMember]struct{})
 	}
 	a := &attempt{id: r.attempt, until: deadline(now, queue.AttemptInterval)}
 	for i := range out {
 		f, _ := out[i].Receipt.Fields()
-		a.members = append(a.members, attemptMember{f.Seq, f.Receive()})
+		m := attemptMember{f.Seq, f.Receive()}
+		a.members = append(a.members, m)
+		t.given[m] = struct{}{}
 		t.members[f.Seq]++
 	}
 	t.byID[a.id] = a
@@ -112,8 +115,9 @@ func (t *attempts) noteDeleted(seq uint64) {
 
 // noteChanged remembers that the visibility of such a message was changed.
 func (t *attempts) noteChanged(seq uint64, receive uint32) {
-	if t.members[seq] > 0 {
-		t.changed[attemptMember{seq, receive}] = struct{}{}
+	m := attemptMember{seq, receive}
+	if _, ok := t.given[m]; ok {
+		t.changed[m] = struct{}{}
 	}
 }
 
@@ -127,6 +131,7 @@ func (t *attempts) forget(now int64) (next int64) {
 			delete(t.byID, a.id)
 		}
 		for _, m := range a.members {
+			delete(t.given, m)
 			delete(t.changed, m)
 			if t.members[m.seq]--; t.members[m.seq] == 0 {
 				delete(t.members, m.seq)

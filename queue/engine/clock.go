@@ -24,6 +24,11 @@ func (c *clock) now() int64 { return c.wall + int64(time.Since(c.start)) }
 // or recorded is rounded down, a deadline up: so nothing happens early.
 func floor(ns int64) int64 { return ns / int64(time.Millisecond) }
 
+// millis rounds a duration up to ms.
+func millis(d time.Duration) int64 {
+	return int64(d/time.Millisecond) + min(1, int64(d%time.Millisecond))
+}
+
 // deadline returns the first tick that is not before now+d, in ms.
 func deadline(now int64, d time.Duration) int64 {
 	whole, rest := int64(d)/int64(time.Millisecond), int64(d)%int64(time.Millisecond)

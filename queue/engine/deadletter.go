@@ -14,40 +14,45 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 	}
 	now := q.clock.now()
 	q.mu.Lock()
-	if err := q.refusing(); err != nil {
-		q.mu.Unlock()
-		return err
+	err := q.refusing()
+	if err == nil {
+		now, err = q.awaitStill(ctx, now, r)
 	}
-	target := q.config.Load().DeadLetter.Target
-	var seq uint64
-	err := q.settled(func() error {
-		p, i, s, f, err := q.holder(&r, now)
-		switch {
-		case err != nil:
-			return err
-		case s == nil:
-			return queue.ErrMessageGone
-		case target == nil:
-			return queue.ErrNoDeadLetter
-		}
-		if s.state != queue.InFlight { // an expired receipt of a Standard queue
-			q.hide(p, i, s)
-		}
-		s.flags |= isMoving
-		seq = f.Seq
-		return nil
-	})
 	if err != nil {
 		q.unlock(now)
 		return err
 	}
-	q.enter()
-	q.unlock(now)
-	err = q.move(target, []uint64{seq}, reason, 0)
+	target := q.config.Load().DeadLetter.Target
+	p, i, s, f, err := q.holder(&r, now)
+	switch {
+	case err != nil:
+	case s == nil:
+		err = queue.ErrMessageGone
+	case target == nil:
+		err = queue.ErrNoDeadLetter
+	}
+	if err != nil {
+		q.unlock(now)
+		return err
+	}
+	if s.state != queue.InFlight { // an expired receipt of a Standard queue
+		q.hide(p, i, s)
+	}
+	q.setMoving(s)
+	q.letGo(now)
+	err = q.move(target, []uint64{f.Seq}, reason, 0)
+	now = q.clock.now()
 	q.mu.Lock()
 	q.leave()
 	q.unlock(now)
 	return err
+}
+
+// setMoving marks a message in flight as on its way to another queue, until
+// arrived or undo.
+func (q *Queue) setMoving(s *slot) {
+	s.flags |= isMoving
+	q.moving++
 }
 
 // move takes messages marked as moving to another queue. Only one queue is
@@ -105,11 +110,22 @@ func (q *Queue) arrived(seq uint64, moved bool, refused flags) {
 		q.stats.Moved++
 		q.trace(queue.StepDeadLettered, seq, 0)
 		q.gone(p, i, s)
-	case p.timed.Has(i):
-		s.flags &^= isMoving // it stays in flight for its receiver
+	case p.timed.Has(i): // it stays in flight for its receiver
+		q.stay(p, s)
+		s.flags &^= isMoving
+		q.moving--
 	default:
+		q.stay(p, s)
 		s.flags |= refused
 		q.putBack(p, i, s, queue.StepReleased)
+	}
+}
+
+// stay sees to it that a message that was to move is expired in time: while it
+// was moving, retention passed over it.
+func (q *Queue) stay(p *Page, s *slot) {
+	if sent := s.sentAt.ms(); sent < p.minSent {
+		q.age(p, sent)
 	}
 }
 

@@ -16,7 +16,7 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
 		return fmt.Errorf("delete: %w", err)
 	}
 	if q.store != nil {
-		refused, err := q.delete([]queue.Receipt{r})
+		refused, err := q.delete(ctx, []queue.Receipt{r})
 		if err == nil && refused != nil {
 			err = refused.Entries[0].Err
 		}
@@ -24,16 +24,27 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
 	}
 	now := q.needClock()
 	q.mu.Lock()
-	if err := q.refusing(); err != nil {
-		q.mu.Unlock()
-		return err
-	}
-	err := q.throttle(deleteCalls, q.config.Load(), now)
+	now, err := q.readyToDelete(ctx, now, r)
 	if err == nil {
 		_, err = q.deletable(&r, now, true)
 	}
 	q.unlockServing(now)
 	return err
+}
+
+// readyToDelete returns an error if nothing can be deleted now, and waits for
+// messages that are moving.
+func (q *Queue) readyToDelete(ctx context.Context, now int64, rs ...queue.Receipt) (int64, error) {
+	if err := q.refusing(); err != nil {
+		return now, err
+	}
+	if q.moving > 0 {
+		var err error
+		if now, err = q.awaitStill(ctx, now, rs...); err != nil {
+			return now, err
+		}
+	}
+	return now, q.throttle(deleteCalls, q.config.Load(), now)
 }
 
 // needClock reads the clock for a delete if it is sure to be needed: a Standard
@@ -53,7 +64,7 @@ func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("delete batch: %w", err)
 	}
-	refused, err := q.delete(rs)
+	refused, err := q.delete(ctx, rs)
 	if err == nil && refused != nil {
 		err = refused
 	}
@@ -63,14 +74,10 @@ func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) error {
 // delete removes what rs are receipts of and returns when that is durable, also
 // for what somebody else deleted: an answer that says "gone" must stay true
 // across a crash.
-func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error) {
+func (q *Queue) delete(ctx context.Context, rs []queue.Receipt) (refused *queue.BatchError, err error) {
 	now := q.needClock()
 	q.mu.Lock()
-	if err := q.refusing(); err != nil {
-		q.mu.Unlock()
-		return nil, err
-	}
-	if err := q.throttle(deleteCalls, q.config.Load(), now); err != nil {
+	if now, err = q.readyToDelete(ctx, now, rs...); err != nil {
 		q.unlockServing(now)
 		return nil, err
 	}
@@ -83,7 +90,7 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 		q.unlockServing(now)
 		return refused, nil
 	}
-	numbers := make([]uint64, 0, len(rs)) // not q.numbers: deletable may let go of the lock
+	numbers := make([]uint64, 0, len(rs))
 	for i := range rs {
 		if seq, err := q.deletable(&rs[i], now, false); err != nil {
 			refused = refuse(refused, i, err)
@@ -116,10 +123,6 @@ func (q *Queue) delete(rs []queue.Receipt) (refused *queue.BatchError, err error
 // is gone already; if take is set it takes the message out.
 func (q *Queue) deletable(r *queue.Receipt, now int64, take bool) (seq uint64, err error) {
 	p, i, s, f, err := q.holder(r, now)
-	for err == errMoving {
-		q.awaitMove()
-		p, i, s, f, err = q.holder(r, now)
-	}
 	if err != nil || s == nil {
 		return 0, err
 	}
@@ -255,6 +258,7 @@ func (q *Queue) empty() {
 	q.pages.clear()
 	q.tail, q.straggler, q.inFlight, q.ages = nil, nil, nil, nil
 	q.wheel = visibility.Wheel{}
+	q.moving = 0
 	q.young = nil
 	q.order.Clear()
 }

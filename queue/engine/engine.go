@@ -46,6 +46,7 @@ type Queue struct {
 	last     queue.Commit         // latest commit that removed or inserted something
 	failed   error                // the store failed under this queue
 	moves    chan struct{}        // closed when a move settles; nil: nobody waits for one
+	moving   int                  // messages on their way to another queue
 	offer    Offer                // the receive being filled
 	batch    queue.Batch          // scratch, for Append
 	change   [2]queue.Change      // scratch, for batch
@@ -112,7 +113,7 @@ func Open(ctx context.Context, st queue.Store, kind queue.Kind, order Order, cfg
 	}
 	q.store = st
 	if err := q.recover(ctx, found); err != nil {
-		st.Detach(q.number)
+		q.Close() // its timer may be armed
 		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
 	}
 	return q, nil
@@ -139,8 +140,8 @@ func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 			if q.kind == queue.FIFO {
 				// The delay is the queue's, which may have changed, and not the record's.
 				r.DueAt = 0
-				if d := q.config.Load().Delay; d > 0 && r.Receives == 0 {
-					r.DueAt = r.SentAt + int64(d/time.Millisecond)
+				if d := q.config.Load().Delay; d > 0 && r.Receives == 0 && !adopted(r) {
+					r.DueAt = r.SentAt + millis(d)
 				}
 			}
 			p, i, s := q.insert(r.Seq, &r.Message, r, r.SentAt, r.DueAt)
@@ -240,7 +241,7 @@ func (q *Queue) Close() error {
 	if q.timer != nil && q.timer.Stop() {
 		q.ticking.Done()
 	}
-	if q.calls > 0 {
+	for q.calls > 0 { // one may begin another stretch before this goroutine has the lock
 		q.idle = make(chan struct{})
 		idle := q.idle
 		q.mu.Unlock()
@@ -270,6 +271,7 @@ func (q *Queue) enter() { q.calls++ }
 func (q *Queue) leave() {
 	if q.calls--; q.calls == 0 && q.idle != nil {
 		close(q.idle)
+		q.idle = nil
 	}
 }
 
@@ -304,7 +306,7 @@ func (q *Queue) find(seq uint64) (*Page, int, *slot) {
 }
 
 // retention returns Config.Retention in ms.
-func (q *Queue) retention() int64 { return int64(q.config.Load().Retention / time.Millisecond) }
+func (q *Queue) retention() int64 { return millis(q.config.Load().Retention) }
 
 // isDown reports that the store failed, by the error of one of its calls.
 func isDown(err error) bool { return errors.Is(err, queue.ErrStoreFailed) }

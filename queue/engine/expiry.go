@@ -239,17 +239,23 @@ func (q *Queue) tick() {
 // redelay applies a changed delay of a FIFO queue to the messages that wait: it
 // counts from their sending.
 func (q *Queue) redelay(now int64) {
-	delay := int64(q.config.Load().Delay / time.Millisecond)
+	delay := millis(q.config.Load().Delay)
 	for _, p := range q.ascending() {
 		p.all(func(i int, s *slot) {
+			if s.receives > 0 || s.flags&isAdopted != 0 {
+				return // its delay is over, or it never had one
+			}
 			due := s.sentAt.ms() + delay
+			over := due <= floor(now)
 			switch {
-			case s.state == queue.Delayed && due <= floor(now):
+			case s.state == queue.Delayed && over:
 				p.timed.Unset(i)
 				q.due(p, i, s)
-			case s.state == queue.Delayed || s.state == queue.Pending && p.timed.Has(i):
+			case s.state == queue.Pending && over:
+				p.timed.Unset(i)
+			case s.state == queue.Delayed || s.state == queue.Pending:
 				q.schedule(p, i, s, due, floor(now))
-			case s.state == queue.Visible && s.receives == 0 && due > floor(now):
+			case s.state == queue.Visible && !over:
 				s.state = queue.Delayed
 				q.schedule(p, i, s, due, floor(now))
 				q.stats.Visible--

@@ -29,6 +29,9 @@ func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, du
 		q.schedule(p, i, s, dueAt, sentAt)
 	}
 	q.stats.Pending++
+	if r != nil && adopted(r) {
+		s.flags |= isAdopted
+	}
 	if m.GroupID != "" {
 		s.flags |= isGrouped
 		q.order.Add(p, i, m.GroupID)

@@ -80,6 +80,7 @@ const (
 	isLarge   flags = 1 << iota
 	hasExtra        // more than a body: see content
 	isGrouped       // it has a message group
+	isAdopted       // it came to a FIFO queue from another one
 	isMoving        // on its way to the dead-letter queue; its state is in flight
 	isHeld          // in flight without a deadline: a receive that won't hide it isn't over
 	isRefused       // the dead-letter queue did not take it: deliver it once more

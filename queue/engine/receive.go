@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/btree"
@@ -64,6 +65,10 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 		return nil, err
 	}
 	now = q.catchUp(now)
+	if err := q.refusing(); err != nil { // catchUp let go of the lock
+		q.unlock(now)
+		return nil, err
+	}
 	if r.attempt != "" {
 		if out, done, err := q.repeat(&r, now); done {
 			q.unlock(now)
@@ -88,6 +93,7 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 				return nil, err
 			}
 			now = q.catchUp(now)
+			out = slices.DeleteFunc(out, q.lost) // a move may take longer than a visibility timeout
 			out, moving, limited = q.take(&r, out, now)
 			continue
 		}
@@ -138,18 +144,40 @@ func (q *Queue) unhide(out []queue.Delivery) {
 	}
 }
 
+// lost reports whether a delivery that nobody has seen yet is not its receiver's
+// any more.
+func (q *Queue) lost(d queue.Delivery) bool {
+	f, _ := d.Receipt.Fields()
+	_, _, s := q.find(f.Seq)
+	return s == nil || s.state != queue.InFlight || s.receives != f.Receive()
+}
+
 // moveAway sends messages to the dead-letter queue. If that fails they are
 // delivered here once more. The caller must hold q.mu, which is let go while
-// they move.
+// they move; the time after is returned.
 func (q *Queue) moveAway(now int64, moving []uint64) int64 {
 	target := q.config.Load().DeadLetter.Target
-	q.enter()
-	q.unlock(now)
+	if target == nil { // reconfigured since they were picked
+		q.undo(nil, moving)
+		return now
+	}
+	q.letGo(now)
 	q.move(target, moving, "", isRefused)
 	now = q.clock.now()
 	q.mu.Lock()
 	q.leave()
 	return now
+}
+
+// letGo is enter and unlock, but for events: they wait for the next unlock,
+// because a Trace that asks for a message on its way would wait for its own
+// caller.
+func (q *Queue) letGo(now int64) {
+	q.enter()
+	if q.waiters.head != nil {
+		q.serve(now)
+	}
+	q.mu.Unlock()
 }
 
 // Offer decides what becomes of a visible message: it is received, or it is due
@@ -173,7 +201,7 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 		}
 		o.moving = append(o.moving, p.Seq(i))
 		q.fly(p, i, s)
-		s.flags |= isMoving
+		q.setMoving(s)
 		return Leaving
 	}
 	if cfg.Limits == queue.SQSLimits && q.stats.InFlight >= queue.MaxInFlight {
@@ -279,6 +307,9 @@ func (q *Queue) fly(p *Page, i int, s *slot) {
 
 func (q *Queue) land(p *Page, i int, s *slot) {
 	p.timed.Unset(i)
+	if s.flags&isMoving != 0 {
+		q.moving--
+	}
 	s.flags &^= isMoving | isHeld
 	q.stats.InFlight--
 	p.inFlight.Unset(i)
@@ -363,6 +394,7 @@ func (q *Queue) undo(out []queue.Delivery, moving []uint64) {
 	}
 	for _, seq := range moving {
 		if p, i, s := q.find(seq); s != nil && s.flags&isMoving != 0 {
+			q.stay(p, s)
 			q.land(p, i, s)
 			q.show(p, i, s, queue.InFlight)
 		}

@@ -34,7 +34,7 @@ func (q *Queue) deliverEvents() {
 	for len(q.events) > 0 {
 		events, trace := q.events, q.config.Load().Trace
 		q.events = nil
-		if trace == nil { // removed meanwhile
+		if trace == nil || trace.Message == nil { // removed meanwhile
 			continue
 		}
 		func() {

@@ -2,30 +2,19 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/restantemq/restante/queue"
 )
 
-// errMoving says that a message is on its way to the dead-letter queue and that
-// nothing can be said of it until it has arrived or come back.
-var errMoving = errors.New("engine: internal error: message is moving")
-
 // ChangeVisibility implements queue.Queue.
 func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("change visibility: %w", err)
+	refused, err := q.changeAll(ctx, queue.VisibilityChange{Receipt: r, Timeout: d})
+	if err == nil && refused != nil {
+		err = refused.Entries[0].Err
 	}
-	now := q.clock.now()
-	q.mu.Lock()
-	if err := q.refusing(); err != nil {
-		q.mu.Unlock()
-		return err
-	}
-	err := q.settled(func() error { return q.changeOne(&r, d, now) })
-	q.unlock(now)
 	return err
 }
 
@@ -34,65 +23,87 @@ func (q *Queue) ChangeVisibilityBatch(ctx context.Context, cs []queue.Visibility
 	if err := checkBatch(len(cs), q.config.Load()); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("change visibility: %w", err)
-	}
-	now := q.clock.now()
-	q.mu.Lock()
-	if err := q.refusing(); err != nil {
-		q.mu.Unlock()
-		return err
-	}
-	var refused *queue.BatchError
-	for i := range cs {
-		if err := q.settled(func() error { return q.changeOne(&cs[i].Receipt, cs[i].Timeout, now) }); err != nil {
-			refused = refuse(refused, i, err)
-		}
-	}
-	q.unlock(now)
-	if refused != nil {
-		return refused
-	}
-	return nil
-}
-
-// settled runs f, again if need be, until the message it is about is not moving.
-// The caller must hold q.mu, which is let go while a move settles.
-func (q *Queue) settled(f func() error) error {
-	err := f()
-	for err == errMoving {
-		q.awaitMove()
-		err = f()
+	refused, err := q.changeAll(ctx, cs...)
+	if err == nil && refused != nil {
+		err = refused
 	}
 	return err
 }
 
-// awaitMove waits until a move settles. A move ends because Adopt does. The
-// caller must hold q.mu, which is let go meanwhile.
-func (q *Queue) awaitMove() {
-	if q.moves == nil {
-		q.moves = make(chan struct{})
+// changeAll changes the visibility of messages one by one.
+func (q *Queue) changeAll(ctx context.Context, cs ...queue.VisibilityChange) (refused *queue.BatchError, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("change visibility: %w", err)
 	}
-	moves := q.moves
-	q.enter()
-	q.mu.Unlock()
-	<-moves
+	now := q.clock.now()
 	q.mu.Lock()
-	q.leave()
+	if err = q.refusing(); err == nil && q.moving > 0 {
+		receipts := make([]queue.Receipt, len(cs))
+		for i := range cs {
+			receipts[i] = cs[i].Receipt
+		}
+		now, err = q.awaitStill(ctx, now, receipts...)
+	}
+	if err == nil {
+		for i := range cs {
+			if err := q.changeOne(&cs[i].Receipt, cs[i].Timeout, now); err != nil {
+				refused = refuse(refused, i, err)
+			}
+		}
+	}
+	q.unlock(now)
+	return refused, err
 }
 
-// holder returns the message that a receipt may act on: nil if it is gone, and
-// errMoving if that is about to be decided. It refuses receipts whose right has
+// awaitStill waits until none of the messages that rs name is on its way to
+// another queue: until it has arrived or come back, nothing can be said of it.
+// It returns the time then. The caller must hold q.mu, which is let go while it
+// waits; after an error nothing has happened.
+func (q *Queue) awaitStill(ctx context.Context, now int64, rs ...queue.Receipt) (int64, error) {
+	for q.moving > 0 && slices.ContainsFunc(rs, q.isMoving) {
+		if q.moves == nil {
+			q.moves = make(chan struct{})
+		}
+		moves := q.moves
+		q.enter()
+		q.mu.Unlock()
+		var err error
+		select {
+		case <-moves: // a move ends because Adopt does
+		case <-ctx.Done():
+			err = fmt.Errorf("wait for a message that is moving: %w", ctx.Err())
+		}
+		now = q.clock.now()
+		q.mu.Lock()
+		q.leave()
+		if err == nil {
+			err = q.refusing()
+		}
+		if err != nil {
+			return now, err
+		}
+	}
+	return now, nil
+}
+
+// isMoving reports whether a receipt's message is on its way to another queue.
+func (q *Queue) isMoving(r queue.Receipt) bool {
+	f, err := q.identity.open(&r)
+	if err != nil {
+		return false
+	}
+	_, _, s := q.find(f.Seq)
+	return s != nil && s.flags&isMoving != 0
+}
+
+// holder returns the message that a receipt may act on, nil if it is gone. It
+// refuses receipts whose right has
 // ended, by the table whose cells are the cases Reference/9.2 of queuetest.
 func (q *Queue) holder(r *queue.Receipt, now int64) (p *Page, i int, s *slot, f queue.ReceiptFields, err error) {
 	if f, err = q.identity.open(r); err != nil {
 		return
 	}
 	p, i, s = q.find(f.Seq)
-	if s != nil && s.flags&isMoving != 0 {
-		err = errMoving
-		return
-	}
 	current := s != nil && s.state == queue.InFlight && f.Turn == queue.Turn(q.identity.incarnation, s.receives)
 	cfg := q.config.Load()
 	switch {

@@ -105,6 +105,7 @@ func (q *Queue) wait(ctx context.Context, r *request) ([]queue.Delivery, []uint6
 	}
 	w := &waiter{request: *r, served: make(chan struct{})}
 	q.waiters.push(w)
+	q.enter()
 	q.unlock(q.clock.now())
 
 	timer := time.NewTimer(r.wait)
@@ -118,6 +119,7 @@ func (q *Queue) wait(ctx context.Context, r *request) ([]queue.Delivery, []uint6
 	}
 	now := q.clock.now()
 	q.mu.Lock()
+	q.leave()
 	if w.waiting && ended == nil {
 		// The end of a wait may coincide with a message's deadline. Then the
 		// message counts, and still goes to whoever came first.

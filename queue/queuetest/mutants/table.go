@@ -24,8 +24,8 @@ var table = []Mutant{
 		Name: "in-flight-deadline-on-delete",
 		Rule: "A message that is deleted while in flight never comes back by its timeout.",
 		File: "queue/engine/receive.go",
-		Old:  "\tp.timed.Unset(i)\n\ts.flags &^= isMoving | isHeld\n",
-		New:  "\ts.flags &^= isMoving | isHeld\n",
+		Old:  "\tp.timed.Unset(i)\n\tif s.flags&isMoving != 0 {\n",
+		New:  "\tif s.flags&isMoving != 0 {\n",
 		Test: []string{"./standard", "-short"},
 	},
 	{
@@ -239,9 +239,9 @@ var table = []Mutant{
 	{
 		Name: "delete-does-not-wait-for-move",
 		Rule: "Nothing is said of a message that is on its way to another queue.",
-		File: "queue/engine/delete.go",
-		Old:  "\tfor err == errMoving {\n",
-		New:  "\tif err == errMoving {\n\t\treturn 0, nil\n\t}\n\tfor false {\n",
+		File: "queue/engine/visibility.go",
+		Old:  "return s != nil && s.flags&isMoving != 0",
+		New:  "return s != nil && s.flags&isMoving != 0 && false",
 		Test: []string{"./standard", "-short", "-run", "Moving"},
 	},
 }
