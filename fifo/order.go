@@ -1,6 +1,7 @@
 package fifo
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/restantemq/restante/queue"
@@ -31,6 +32,8 @@ type place struct {
 }
 
 type group = engine.Group[place]
+
+var _ engine.Deduplicator = (*order)(nil)
 
 // Attach implements engine.Order.
 func (o *order) Attach(h engine.Host) {
@@ -192,4 +195,37 @@ func (o *order) Check(pages []*engine.Page) error {
 		return fmt.Errorf("%d ready groups are not in line", ready)
 	}
 	return err
+}
+
+// Key implements engine.Deduplicator.
+func (o *order) Key(group, id string) (key [16]byte) {
+	k := keyOf(o.seed, group, id)
+	binary.LittleEndian.PutUint64(key[:8], k[0])
+	binary.LittleEndian.PutUint64(key[8:], k[1])
+	return key
+}
+
+func wordsOf(key [16]byte) dedupKey {
+	return dedupKey{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])}
+}
+
+// Known implements engine.Deduplicator.
+func (o *order) Known(key [16]byte, now int64) (seq uint64, ok bool) {
+	return o.dedup.find(wordsOf(key), now)
+}
+
+// Remember implements engine.Deduplicator.
+func (o *order) Remember(key [16]byte, seq uint64, until int64) {
+	o.dedup.add(wordsOf(key), seq, until)
+}
+
+// Forget implements engine.Deduplicator.
+func (o *order) Forget(now int64) (next int64, more bool) {
+	const slice = 512 // what one hold of the queue's lock may free
+	more = o.dedup.forget(now, slice)
+	next, ok := o.dedup.next()
+	if !ok {
+		next = engine.Never
+	}
+	return next, more
 }

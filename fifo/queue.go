@@ -38,7 +38,6 @@ package fifo
 
 import (
 	"context"
-	"encoding/binary"
 
 	"github.com/restantemq/restante/queue"
 	"github.com/restantemq/restante/queue/engine"
@@ -53,12 +52,11 @@ type Queue struct {
 }
 
 var (
-	_ queue.Adopter       = (*Queue)(nil)
-	_ queue.Purger        = (*Queue)(nil)
-	_ queue.Inspector     = (*Queue)(nil)
-	_ queue.DeadLetterer  = (*Queue)(nil)
-	_ queue.Configurable  = (*Queue)(nil)
-	_ engine.Deduplicator = (*order)(nil)
+	_ queue.Adopter      = (*Queue)(nil)
+	_ queue.Purger       = (*Queue)(nil)
+	_ queue.Inspector    = (*Queue)(nil)
+	_ queue.DeadLetterer = (*Queue)(nil)
+	_ queue.Configurable = (*Queue)(nil)
 )
 
 // New makes an empty queue in memory. The zero Config gives SQS's defaults. It
@@ -80,37 +78,4 @@ func Open(ctx context.Context, st queue.Store, cfg queue.Config) (*Queue, error)
 		return nil, err
 	}
 	return &Queue{e}, nil
-}
-
-// Key implements engine.Deduplicator.
-func (o *order) Key(group, id string) (key [16]byte) {
-	k := keyOf(o.seed, group, id)
-	binary.LittleEndian.PutUint64(key[:8], k[0])
-	binary.LittleEndian.PutUint64(key[8:], k[1])
-	return key
-}
-
-func wordsOf(key [16]byte) dedupKey {
-	return dedupKey{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])}
-}
-
-// Known implements engine.Deduplicator.
-func (o *order) Known(key [16]byte, now int64) (seq uint64, ok bool) {
-	return o.dedup.find(wordsOf(key), now)
-}
-
-// Remember implements engine.Deduplicator.
-func (o *order) Remember(key [16]byte, seq uint64, until int64) {
-	o.dedup.add(wordsOf(key), seq, until)
-}
-
-// Forget implements engine.Deduplicator.
-func (o *order) Forget(now int64) (next int64, more bool) {
-	const slice = 512 // what one hold of the queue's lock may free
-	more = o.dedup.forget(now, slice)
-	next, ok := o.dedup.next()
-	if !ok {
-		next = engine.Never
-	}
-	return next, more
 }

@@ -38,7 +38,7 @@
 // # Conventions
 //
 //   - In every struct of this package a zero field means the default, and the
-//     zero struct works. Where a field overrides a default and zero is a legal
+//     zero Config and the zero ReceiveOptions work. Where a field overrides a default and zero is a legal
 //     choice, [None] says "really zero". Arguments have no default: a zero
 //     argument is a zero.
 //   - Durations are rounded up to whole milliseconds. A message never comes
@@ -46,6 +46,6 @@
 //   - Slices passed in are the caller's again when the call returns; slices
 //     returned belong to the caller.
 //   - A call that fails has changed nothing, unless its error is
-//     [ErrUncertain].
+//     [ErrUncertain], or a [*BatchError], which names the entries that failed.
 //   - All methods of all queues may be called concurrently.
 package queue

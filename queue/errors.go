@@ -52,14 +52,18 @@ var (
 	// ErrAttemptInvalid: a message of that receive attempt was deleted or
 	// changed since, so that it can't be repeated; use a new attempt ID.
 	ErrAttemptInvalid = errors.New("receive attempt can't be repeated any more")
-	// ErrThrottled: the queue's rate limit is exceeded; try again later.
-	ErrThrottled = errors.New("request throttled")
 )
 
-// Errors of a queue's life, returned by every method.
+// Errors of a queue's life, which every method may return.
 var (
-	ErrClosed       = errors.New("queue is closed")
+	// ErrClosed: Close was called, before the call or while it waited.
+	ErrClosed = errors.New("queue is closed")
+	// ErrQueueDeleted: the queue was deleted where it lives, by a layer above
+	// that names queues or by a remote service.
 	ErrQueueDeleted = errors.New("queue was deleted")
+	// ErrThrottled: the queue's rate limit is exceeded (Config.EnforceThroughput);
+	// try again later. Send, Receive and Delete and their batches return it.
+	ErrThrottled = errors.New("request throttled")
 	// ErrUnsupported: this version does not do that yet.
 	ErrUnsupported = errors.New("not supported yet")
 )

@@ -27,7 +27,7 @@ type Message struct {
 
 	// Delay hides the message for a while after it was sent. Zero means the
 	// queue's Config.Delay, [None] none. A FIFO queue delays all messages alike
-	// and refuses a delay above zero here.
+	// and refuses a delay above zero here. Zero in what is received or peeked at.
 	Delay time.Duration
 
 	// TraceHeader is an AWS X-Ray trace header that travels with the message.

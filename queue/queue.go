@@ -19,7 +19,7 @@ import (
 // the whole call was refused.
 type Queue interface {
 	// Send enqueues m and returns once it is as durable as the queue's store
-	// promises; a queue without a store never blocks.
+	// promises; a queue without a store waits for nothing.
 	//
 	// Errors: those of the message ([ErrInvalidParameter], [ErrMissingParameter],
 	// [ErrMessageTooLarge], [ErrInvalidContents], [ErrNotForThisQueue]), of the

@@ -22,7 +22,7 @@ type Event struct {
 	ID           MessageID
 	Position     uint64    // place in the queue; lower came earlier
 	ReceiveCount int       // receives so far
-	Until        time.Time // StepDelayed, StepReceived, StepExtended: the deadline
+	Until        time.Time // the deadline, of a step that sets one
 }
 
 // Step is what happened. The comment says which states it joins.
@@ -35,7 +35,7 @@ const (
 	StepReceived                     // visible → in flight
 	StepExtended                     // in flight, a new deadline
 	StepTimedOut                     // in flight → visible: the timeout passed
-	StepReleased                     // in flight → visible: ChangeVisibility(0), or a receive that was abandoned
+	StepReleased                     // in flight → visible: ChangeVisibility(0), a receive that doesn't hide or was abandoned, a dead-letter queue that refused
 	StepDeleted                      // any → gone
 	StepExpired                      // any → gone: retention
 	StepDeadLettered                 // visible or in flight → gone, in another queue

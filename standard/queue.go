@@ -25,7 +25,8 @@
 // A message may name its tenant by Message.GroupID, as on SQS's fair queues. A
 // tenant that holds more than a tenth of the messages in flight, and at least 30,
 // is noisy: its messages go out after those of the others, so that its backlog
-// doesn't make them wait. There is no order within a tenant beyond the queue's,
+// doesn't make them wait. (SQS's second rule, by a tenant's share of recent
+// processing time, is not kept: its window is not documented.) There is no order within a tenant beyond the queue's,
 // and messages without a group pay nothing for it.
 //
 // # Concurrency, durability, errors
@@ -46,9 +47,9 @@ import (
 )
 
 // Queue is a Standard queue. It is a [queue.Queue], and besides a
-// [queue.Purger], [queue.Inspector], [queue.DeadLetterer] and [queue.Adopter],
-// and can be reconfigured while it runs; the methods are those of
-// [engine.Queue]. Make it with [New] or [Open].
+// [queue.Purger], [queue.Inspector], [queue.DeadLetterer], [queue.Adopter] and
+// [queue.Configurable]; the methods are those of [engine.Queue]. Make it with
+// [New] or [Open].
 type Queue struct {
 	*engine.Queue
 }
@@ -58,6 +59,7 @@ var (
 	_ queue.Purger       = (*Queue)(nil)
 	_ queue.Inspector    = (*Queue)(nil)
 	_ queue.DeadLetterer = (*Queue)(nil)
+	_ queue.Configurable = (*Queue)(nil)
 )
 
 // New makes an empty queue in memory. The zero Config gives SQS's defaults. It

@@ -17,8 +17,9 @@
 // # How messages are kept
 //
 // Sequence numbers are dense. A [Page] holds 256 of them in small slots without
-// pointers, found by arithmetic; it also holds the bodies of small messages. So
-// most traffic, which is nearly in order, pays for no index of its own: B-trees
+// pointers, found by arithmetic; it also keeps what they carry, the senders'
+// strings at first, and when it has fallen behind a packed copy of the small ones
+// (content.go). So most traffic, which is nearly in order, pays for no index of its own: B-trees
 // hold pages, with a bitmap of messages inside each, and a message that comes
 // back merely sets a bit in an old page. A timing wheel ([visibility.Wheel])
 // holds pages too, each at the earliest deadline it may have: most deadlines

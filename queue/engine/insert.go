@@ -62,7 +62,7 @@ func (q *Queue) pageFor(seq uint64) *Page {
 	return q.newPage(seq)
 }
 
-// newPage makes the page that a new message falls into the tail.
+// newPage makes a page for a new message, and makes it the tail.
 func (q *Queue) newPage(seq uint64) *Page {
 	first, _ := firstOf(seq)
 	if p := q.tail; p != nil {

@@ -135,7 +135,7 @@ var table = []Mutant{
 	{
 		Name: "dedup-dropped-on-delete",
 		Rule: "A deduplication ID is remembered for five minutes, also after its message was deleted.",
-		File: "fifo/queue.go",
+		File: "fifo/order.go",
 		Old:  "\treturn o.dedup.find(wordsOf(key), now)\n",
 		New:  "\tif seq, ok = o.dedup.find(wordsOf(key), now); ok {\n\t\tp, i := o.pages.At(seq)\n\t\tok = p != nil && p.State(i) != 0\n\t}\n\treturn seq, ok\n",
 		Test: []string{"./fifo", "-short", "-run", "Queue|Model"},
