@@ -20,6 +20,7 @@ type order struct {
 	pages       *engine.Pages
 	groups      *engine.Groups[place]
 	first, last uint32 // of the line; zero: it is empty
+	resume      uint32 // the group that goes to the front when it is ready: see Show and takeGroup
 	dedup       dedup
 	seed        [2]uint64
 }
@@ -27,7 +28,6 @@ type order struct {
 // A place is where a group stands in line.
 type place struct {
 	ready         bool
-	resume        bool   // when it is ready again, it goes to the front
 	before, after uint32 // numbers of groups; zero at the ends
 }
 
@@ -45,7 +45,13 @@ func (o *order) Attach(h engine.Host) {
 func (o *order) Add(p *engine.Page, i int, id string) { o.groups.Add(p, i, id) }
 
 // Show implements engine.Order.
-func (o *order) Show(p *engine.Page, i int, _ queue.State) { o.update(o.groups.Of(p, i)) }
+func (o *order) Show(p *engine.Page, i int, was queue.State) {
+	g := o.groups.Of(p, i)
+	if was == engine.Undone {
+		o.resume = g.Number
+	}
+	o.update(g)
+}
 
 // Hide implements engine.Order.
 func (o *order) Hide(p *engine.Page, i int) { o.update(o.groups.Of(p, i)) }
@@ -83,7 +89,7 @@ func (o *order) visible(seq uint64) bool {
 }
 
 func (o *order) join(g *group) {
-	if g.Data.resume {
+	if g.Number == o.resume {
 		g.Data = place{ready: true, after: o.first}
 		if o.first != 0 {
 			o.groups.At(o.first).Data.before = g.Number
@@ -114,12 +120,13 @@ func (o *order) leave(g *group) {
 	} else {
 		o.last = d.before
 	}
-	g.Data = place{resume: d.resume}
+	g.Data = place{}
 }
 
 // Take implements engine.Order: it takes as many as it can of one group before
 // it goes on to the next.
 func (o *order) Take(offer *engine.Offer) {
+	o.resume = 0 // what was to come back first is in line by now, or still blocked
 	for o.first != 0 && !offer.Done() {
 		switch o.takeGroup(o.groups.At(o.first), offer) {
 		case engine.Full, engine.Leaving:
@@ -146,7 +153,7 @@ func (o *order) takeGroup(g *group, offer *engine.Offer) engine.Answer {
 	}
 	if answer == engine.Leaving {
 		// The receive goes on when they have left, with this group first.
-		g.Data.resume = true
+		o.resume = g.Number
 	}
 	o.update(g)
 	return answer

@@ -65,7 +65,7 @@ func (t *tenants) add(p *engine.Page, i int, id string) {
 
 func (t *tenants) show(p *engine.Page, i int, was queue.State) {
 	g := t.groups.Of(p, i)
-	if was == queue.InFlight {
+	if was == queue.InFlight || was == engine.Undone {
 		g.Data.inFlight--
 	}
 	if seq := p.Seq(i); g.Data.cursor == 0 || seq < g.Data.cursor {

@@ -19,7 +19,7 @@ type Order interface {
 
 	// Show tells that a message is receivable now: it was committed, its delay
 	// is over, it timed out, it was released, or its receive was undone. Was is
-	// the state it comes from.
+	// the state it comes from, or Undone.
 	Show(p *Page, i int, was queue.State)
 
 	// Hide tells that a message that was visible no longer is, other than by
@@ -72,6 +72,10 @@ type Deduplicator interface {
 	// the next one's is, or [Never], and whether there is more to free now.
 	Forget(now int64) (next int64, more bool)
 }
+
+// Undone stands for in flight where Show tells of a message whose receive is
+// undone: it goes back to where it was, as if it had never been taken.
+const Undone = queue.InFlight + 1
 
 // Never is a time, in ms, that does not come.
 const Never int64 = never

@@ -376,11 +376,19 @@ func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 }
 
 // undo makes a receive that reached nobody as if it had never been: the
-// messages are visible again and the receive isn't counted.
+// messages are visible again, in their old places, and the receive isn't
+// counted.
 func (q *Queue) undo(out []queue.Delivery, moving []uint64) {
-	for i := range out {
-		f, _ := out[i].Receipt.Fields()
-		p, at, s := q.find(f.Seq)
+	for _, seq := range slices.Backward(moving) {
+		if p, i, s := q.find(seq); s != nil && s.flags&isMoving != 0 {
+			q.stay(p, s)
+			q.land(p, i, s)
+			q.show(p, i, s, Undone)
+		}
+	}
+	for k := range slices.Backward(out) { // so that what came first is first again
+		f, _ := out[k].Receipt.Fields()
+		p, i, s := q.find(f.Seq)
 		if s == nil || s.receives != f.Receive() {
 			continue // gone or with somebody else by now
 		}
@@ -388,15 +396,13 @@ func (q *Queue) undo(out []queue.Delivery, moving []uint64) {
 		if s.receives--; s.receives == 0 {
 			s.firstAt = stamp{}
 		}
-		if s.state == queue.InFlight {
-			q.putBack(p, at, s, queue.StepReleased)
+		if leaves(s, q.config.Load()) {
+			s.flags |= isRefused // that is why it was taken, and it still is to be delivered
 		}
-	}
-	for _, seq := range moving {
-		if p, i, s := q.find(seq); s != nil && s.flags&isMoving != 0 {
-			q.stay(p, s)
+		if s.state == queue.InFlight {
 			q.land(p, i, s)
-			q.show(p, i, s, queue.InFlight)
+			q.trace(queue.StepReleased, f.Seq, 0)
+			q.show(p, i, s, Undone)
 		}
 	}
 	if len(moving) > 0 {

@@ -86,8 +86,12 @@ func (q *modelQueue) judgeGroups(w *modelWaiter, seen modelSight) (taken, moved 
 			return nil, nil, err
 		}
 	}
-	if err := q.checkTurns(w, rest, taken); err != nil {
-		return nil, nil, err
+	// Order across groups is no promise, and messages that leave for a dead-letter
+	// queue, or are refused there, upset turns: they are judged where none can.
+	if q.dead == nil || q.cfg.maxReceives == 0 {
+		if err := q.checkTurns(w, rest, taken); err != nil {
+			return nil, nil, err
+		}
 	}
 	q.fifo.turn++
 	return taken, moved, nil

@@ -176,7 +176,7 @@ var table = []Mutant{
 		Name: "served-group-first-again",
 		Rule: "A group that was just served goes behind the others.",
 		File: "fifo/order.go",
-		Old:  "\tif g.Data.resume {\n",
+		Old:  "\tif g.Number == o.resume {\n",
 		New:  "\tif true {\n",
 		Test: []string{"./fifo", "-short", "-run", "Queue|Model"},
 	},
