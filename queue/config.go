@@ -74,6 +74,9 @@ type Config struct {
 type DeadLetter struct {
 	// Target takes the messages over. It must be of the same kind as the queue,
 	// and another queue. If it fails, the message stays and is delivered again.
+	// What a target in memory has taken over is gone with the process, also if
+	// the queue itself lives in a store. Two queues must not be each other's
+	// target: a message that is received too often would go round between them.
 	Target Adopter
 
 	// MaxReceives is how many times a message is delivered: the Receive that
