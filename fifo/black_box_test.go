@@ -208,3 +208,37 @@ func TestThroughput(t *testing.T) {
 		}
 	})
 }
+
+// A changed deduplication scope holds from the next send on, both ways, and what
+// was sent before is judged by the scope it was sent under: its key named the
+// group, or didn't.
+func TestChangedDeduplicationScope(t *testing.T) {
+	q := newQueue(t, queue.Config{})
+	duplicate := func(group, id string) bool {
+		t.Helper()
+		sent, err := q.Send(t.Context(), queue.Message{Body: "x", GroupID: group, DeduplicationID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sent.Duplicate
+	}
+	rescope := func(scope queue.DeduplicationScope) {
+		t.Helper()
+		cfg := q.Config()
+		cfg.DeduplicationScope = scope
+		if err := q.Reconfigure(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if duplicate("a", "1") || !duplicate("b", "1") {
+		t.Error("with scope queue an ID is the whole queue's")
+	}
+	rescope(queue.ScopeMessageGroup)
+	if duplicate("a", "2") || duplicate("b", "2") || !duplicate("b", "2") {
+		t.Error("after the change an ID is its group's")
+	}
+	rescope(queue.ScopeQueue)
+	if !duplicate("c", "1") || duplicate("a", "3") || !duplicate("b", "3") {
+		t.Error("after the change back an ID is the whole queue's, and the old ones are remembered")
+	}
+}
