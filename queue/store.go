@@ -40,9 +40,11 @@ type Store interface {
 	// that is both [ErrUncertain] and ErrStoreFailed.
 	Wait(c Commit, l Level) error
 
-	// Load appends to dst the live records with from <= Seq < to, in order. A
-	// damaged one is reported by an error that is [ErrStoreCorrupt]; the others
-	// are still appended. It may run concurrently with everything.
+	// Load appends to dst the live records with from <= Seq < to, in order, as
+	// every batch appended before the call left them, durable or not. A damaged
+	// one is reported by an error that is [ErrStoreCorrupt]; the others are still
+	// appended. It may run concurrently with everything. Its strings are the
+	// caller's for ever; those of one call may share memory.
 	Load(ctx context.Context, queue uint64, from, to uint64, dst []Record) ([]Record, error)
 
 	// Meta returns small named values of the layer above (a broker's
@@ -113,7 +115,6 @@ type Touch struct {
 // Dedup is a FIFO deduplication entry. It outlives its record, until Until.
 type Dedup struct {
 	Key   [16]byte
-	ID    MessageID
 	Seq   uint64
 	Until int64 // ms; afterwards the store may forget it
 }
@@ -130,13 +131,14 @@ type Recovery struct {
 
 // PageInfo summarises the live records of the run of [PageSize] numbers from
 // First on, where First-1 is a multiple of PageSize. Empty runs are left out,
-// and runs come in order.
+// and runs come in order. Live is exact; the times are bounds, so that a store
+// need not look for new ones whenever a record goes.
 type PageInfo struct {
 	First     uint64
 	Live      int
 	Bytes     int64 // sum of Message.Size
-	MinSentAt int64
-	MinDueAt  int64 // of those with a delay; zero if none has one
+	MinSentAt int64 // no record was sent before
+	MaxDueAt  int64 // no record's delay ends later; zero if none has one
 }
 
 // PageSize is the number of sequence numbers in a [PageInfo].

@@ -172,7 +172,7 @@ func (q *Queue) writeDown(cfg *queue.Config, ms []queue.Message, keys []dedupKey
 				continue
 			}
 			seen[keys[i]] = true
-			q.dedups = append(q.dedups, queue.Dedup{Key: keys[i], ID: id, Seq: seq, Until: dedupUntil(now)})
+			q.dedups = append(q.dedups, queue.Dedup{Key: keys[i], Seq: seq, Until: dedupUntil(now)})
 		}
 		q.records = append(q.records, queue.Record{
 			Seq: seq, ID: id, Message: ms[i], SentAt: floor(now), DueAt: dueAt(&ms[i], q.kind, cfg, now),

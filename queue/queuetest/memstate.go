@@ -202,9 +202,7 @@ func addToPage(p *queue.PageInfo, r *queue.Record) {
 	if p.Live == 0 || r.SentAt < p.MinSentAt {
 		p.MinSentAt = r.SentAt
 	}
-	if r.DueAt != 0 && (p.MinDueAt == 0 || r.DueAt < p.MinDueAt) {
-		p.MinDueAt = r.DueAt
-	}
+	p.MaxDueAt = max(p.MaxDueAt, r.DueAt)
 	p.Live++
 	p.Bytes += int64(r.Size())
 }
