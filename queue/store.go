@@ -27,9 +27,9 @@ type Store interface {
 	// and it does no I/O and does not block. The store keeps no reference to b
 	// or its slices; strings it may keep.
 	//
-	// [ErrStoreFull] means that nothing happened; only batches that insert get
-	// it, because room to remove is reserved when a record is inserted. A Touch
-	// may be dropped when there is no room.
+	// [ErrStoreFull] means that nothing happened. Batches that insert get it, and
+	// those that do nothing but touch; never one that removes, because room for
+	// that is reserved when a record is inserted.
 	Append(b *Batch) (Commit, error)
 
 	// Wait returns nil when every commit up to c has reached l. Callers share

@@ -24,7 +24,8 @@ const (
 //
 // A tenant's messages stand in a list, oldest first. Most are taken in that
 // order: a cursor passes them once. A message that becomes visible behind the
-// cursor goes into a tree of the tenant's.
+// cursor goes into a tree of the tenant's. So does every message of a page that
+// came back from the store after younger ones: it has no place in the list.
 type tenants struct {
 	pages  *engine.Pages
 	groups *engine.Groups[tenant]
@@ -37,7 +38,8 @@ type group = engine.Group[tenant]
 type tenant struct {
 	inFlight int
 	cursor   uint64                // the first message not passed; zero: all are
-	returned *btree.BTreeG[uint64] // visible messages behind the cursor; nil until there was one
+	returned *btree.BTreeG[uint64] // visible messages behind the cursor or unlisted; nil until there was one
+	unlisted int                   // messages of late pages
 	head     uint64                // the oldest visible message; zero: none
 }
 
@@ -57,6 +59,10 @@ func newTenants(pages *engine.Pages) *tenants {
 }
 
 func (t *tenants) add(p *engine.Page, i int, id string) {
+	if p.Late() {
+		t.groups.Join(p, i, id).Data.unlisted++
+		return
+	}
 	g := t.groups.Add(p, i, id)
 	if g.Data.cursor == 0 {
 		g.Data.cursor = p.Seq(i)
@@ -68,7 +74,7 @@ func (t *tenants) show(p *engine.Page, i int, was queue.State) {
 	if was == queue.InFlight || was == engine.Undone {
 		g.Data.inFlight--
 	}
-	if seq := p.Seq(i); g.Data.cursor == 0 || seq < g.Data.cursor {
+	if seq := p.Seq(i); p.Late() || g.Data.cursor == 0 || seq < g.Data.cursor {
 		if g.Data.returned == nil {
 			g.Data.returned = btree.NewWithFreeListG(16, btree.Less[uint64](), t.free)
 		}
@@ -92,9 +98,14 @@ func (t *tenants) gone(p *engine.Page, i int, was queue.State) {
 		g.Data.inFlight--
 	}
 	t.pass(g, p, i)
-	t.groups.Remove(p, i)
+	if p.Late() {
+		g.Data.unlisted--
+		t.groups.Leave(p, i)
+	} else {
+		t.groups.Remove(p, i)
+	}
 	t.update(g)
-	if g.First == 0 {
+	if g.First == 0 && g.Data.unlisted == 0 {
 		t.groups.Free(g)
 	}
 }
@@ -126,17 +137,19 @@ func (t *tenants) update(g *group) {
 // oldest returns a tenant's oldest visible message, and moves the cursor past
 // those that are not visible: they come back through the tree.
 func (t *tenants) oldest(g *group) uint64 {
+	returned, back := uint64(0), false
 	if g.Data.returned != nil {
-		if seq, ok := g.Data.returned.Min(); ok {
-			return seq // all in the tree are behind the cursor
-		}
+		returned, back = g.Data.returned.Min()
 	}
-	for g.Data.cursor != 0 {
+	for g.Data.cursor != 0 && !(back && returned < g.Data.cursor) {
 		p, i := t.pages.At(g.Data.cursor)
 		if p.State(i) == queue.Visible {
 			break
 		}
 		g.Data.cursor = t.groups.After(p, i)
+	}
+	if back && (g.Data.cursor == 0 || returned < g.Data.cursor) {
+		return returned
 	}
 	return g.Data.cursor
 }
@@ -185,14 +198,19 @@ func (t *tenants) check(pages []*engine.Page) error {
 		return err
 	}
 	inFlight := make(map[*group]int)
+	unlisted := make(map[*group]int)
 	oldest := make(map[*group]uint64)
 	for _, p := range pages {
 		for i := range queue.PageSize {
 			if !p.Grouped(i) {
 				continue
 			}
-			messages--
 			g := t.groups.Of(p, i)
+			if p.Late() {
+				unlisted[g]++
+			} else {
+				messages--
+			}
 			switch p.State(i) {
 			case queue.InFlight:
 				inFlight[g]++
@@ -207,6 +225,9 @@ func (t *tenants) check(pages []*engine.Page) error {
 		return fmt.Errorf("tenants have %d messages too many", messages)
 	}
 	t.groups.All(func(g *group) {
+		if g.Data.unlisted != unlisted[g] {
+			err = fmt.Errorf("tenant %q: %d messages unlisted, counted %d", g.ID, unlisted[g], g.Data.unlisted)
+		}
 		if g.Data.inFlight != inFlight[g] || g.Data.head != oldest[g] {
 			err = fmt.Errorf("tenant %q: %d in flight, counted %d; oldest visible is %d, known as %d", g.ID, inFlight[g], g.Data.inFlight, oldest[g], g.Data.head)
 		}

@@ -28,6 +28,7 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 		q.mu.Unlock()
 		return err
 	}
+	q.turnPage()
 	first := q.next
 	q.records = append(q.records[:0], ms...)
 	for i := range q.records {

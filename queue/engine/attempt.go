@@ -80,6 +80,16 @@ func (q *Queue) again(a *attempt, r *request, now int64) []queue.Delivery {
 	return out
 }
 
+// numbers returns the messages of the attempt with that ID.
+func (t *attempts) numbers(id string) (seqs []uint64) {
+	if a := t.byID[id]; a != nil {
+		for _, m := range a.members {
+			seqs = append(seqs, m.seq)
+		}
+	}
+	return seqs
+}
+
 // attempted remembers what a receive with an attempt ID was given. An empty
 // receive is not remembered: SQS does not say what repeating it means, and the
 // next call may as well find something.

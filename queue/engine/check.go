@@ -18,10 +18,24 @@ func (q *Queue) Check() error {
 	pages := q.ascending()
 	var found queue.Stats
 	alarms := 0
+	held, cold := int64(0), false
+	var known []*Page
 	for _, p := range pages {
-		if err := q.checkPage(p, &found); err != nil {
+		check := q.checkPage
+		if p.stored.away {
+			check = q.checkAway
+		}
+		if err := check(p, &found); err != nil {
 			return fmt.Errorf("page %d: %w", p.First, err)
 		}
+		if !p.stored.cold {
+			if q.kind == queue.FIFO && cold {
+				return fmt.Errorf("page %d is warm, and an older one cold", p.First)
+			}
+			known = append(known, p)
+		}
+		held += p.stored.held
+		cold = cold || p.stored.cold
 		if p.alarm != 0 {
 			alarms++
 		}
@@ -53,13 +67,39 @@ func (q *Queue) Check() error {
 	if found.Visible > 0 && q.waiters.head != nil && q.stats.InFlight < queue.MaxInFlight && q.kind == queue.Standard {
 		return fmt.Errorf("%d messages are visible while %d receivers wait", found.Visible, q.waiters.n)
 	}
-	return q.order.Check(pages)
+	if held != q.held {
+		return fmt.Errorf("pages hold %d bytes, counted as %d", held, q.held)
+	}
+	return q.order.Check(known)
+}
+
+// checkAway is checkPage for a page that is in the store alone.
+func (q *Queue) checkAway(p *Page, found *queue.Stats) error {
+	found.Visible += p.visible()
+	found.Delayed += len(p.stored.dues)
+	listed := q.behind.Has(p)
+	switch {
+	case p.live == 0:
+		return fmt.Errorf("away and empty")
+	case p.slots != nil || !p.stored.cold || p.stored.out != 0 || p.inFlightListed || !p.Ready.Empty() || p.Listed || p.stored.held != 0:
+		return fmt.Errorf("away, and not all of it")
+	case listed != (q.kind == queue.FIFO || p.visible() > 0):
+		return fmt.Errorf("%d of its messages are visible, a receive finds it: %t", p.visible(), listed)
+	case len(p.stored.dues) > 0 && (p.alarm == 0 || p.stored.dues[0].at.ms() < p.next):
+		return fmt.Errorf("away, and without alarm")
+	case p.stored.lives != nil && p.stored.lives.count() != p.live:
+		return fmt.Errorf("has %d messages, counted as %d", p.stored.lives.count(), p.live)
+	}
+	return nil
 }
 
 func (q *Queue) checkPage(p *Page, found *queue.Stats) (err error) {
-	live := 0
+	live, out := 0, 0
 	p.all(func(i int, s *slot) {
 		live++
+		if s.flags&isOut != 0 {
+			out++
+		}
 		switch s.state {
 		case queue.Pending:
 			found.Pending++
@@ -87,6 +127,10 @@ func (q *Queue) checkPage(p *Page, found *queue.Stats) (err error) {
 	})
 	switch {
 	case err != nil:
+	case out != p.stored.out:
+		err = fmt.Errorf("the contents of %d messages are out, counted as %d", out, p.stored.out)
+	case q.store != nil && q.kind == queue.FIFO && q.behind.Has(p) != p.stored.cold:
+		err = fmt.Errorf("cold: %t, and a receive finds it: %t", p.stored.cold, !p.stored.cold)
 	case live != p.live:
 		err = fmt.Errorf("%d messages, counted as %d", live, p.live)
 	case live == 0 && p != q.tail:
@@ -109,7 +153,7 @@ func (q *Queue) checkCounters(found *queue.Stats) error {
 	}
 	in := s.Accepted + s.Adopted + s.Recovered
 	out := s.Deleted + s.Expired + s.Moved + s.Purged
-	if now := uint64(s.Pending + s.Delayed + s.Visible + s.InFlight); in != now+out {
+	if now := uint64(s.Pending + s.Delayed + s.Visible + s.InFlight + s.Unreadable); in != now+out {
 		return fmt.Errorf("counters don't balance: %d came, %d left, %d are here", in, out, now)
 	}
 	return nil

@@ -93,8 +93,7 @@ func uvarint(s string) (value, width int) {
 	}
 }
 
-// store puts body and extra into a young page and makes s, at index i, point at
-// them. The hint is how many bytes of extras a page is expected to take.
+// store puts body and extra into a page and makes s, at index i, point at them. The hint is how many bytes of extras a page is expected to take.
 func (p *Page) store(i int, s *slot, body string, extra []byte, hint int) {
 	if len(extra) > 0 {
 		s.flags |= hasExtra
@@ -103,6 +102,11 @@ func (p *Page) store(i int, s *slot, body string, extra []byte, hint int) {
 		s.flags |= isLarge
 		s.at = uint32(len(p.large))
 		p.large = append(p.large, content{body, string(extra)})
+		return
+	}
+	if !p.young() {
+		s.size = uint16(len(body))
+		s.at = p.write(body, extra, hint)
 		return
 	}
 	p.keep(i, s, body)
@@ -121,7 +125,7 @@ func (p *Page) keep(i int, s *slot, body string) {
 func (p *Page) pack() {
 	size := 0
 	p.all(func(i int, s *slot) {
-		if s.flags&isLarge == 0 {
+		if s.flags&(isLarge|isOut) == 0 {
 			size += int(s.size) + len(p.extraText(s))
 		}
 	})
@@ -130,7 +134,7 @@ func (p *Page) pack() {
 	text := new(strings.Builder)
 	text.Grow(min(size, maxText-1))
 	p.all(func(i int, s *slot) {
-		if s.flags&isLarge != 0 {
+		if s.flags&(isLarge|isOut) != 0 {
 			return
 		}
 		body, extra := old.body(i, s), old.extraText(s)
@@ -228,8 +232,11 @@ func (p *Page) extraText(s *slot) string {
 }
 
 // content returns the body of a message, and its extra if it has one. Both stay
-// constant for ever.
+// constant for ever. Of a message whose content is out there is neither.
 func (p *Page) content(i int, s *slot) (body string, e extraFields) {
+	if s.flags&isOut != 0 {
+		return "", e
+	}
 	if s.flags&isLarge != 0 {
 		c := p.large[s.at]
 		if c.extra != "" {

@@ -16,7 +16,10 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 	q.mu.Lock()
 	err := q.refusing()
 	if err == nil {
-		now, err = q.awaitStill(ctx, now, r)
+		now, err = q.reach(ctx, now, r)
+	}
+	if f, wrong := q.identity.open(&r); err == nil && wrong == nil && q.store != nil {
+		now, err = q.bringContents(ctx, now, f.Seq)
 	}
 	if err != nil {
 		q.unlock(now)

@@ -33,14 +33,14 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
 }
 
 // readyToDelete returns an error if nothing can be deleted now, and waits for
-// messages that are moving.
+// messages that are moving or away.
 func (q *Queue) readyToDelete(ctx context.Context, now int64, rs ...queue.Receipt) (int64, error) {
 	if err := q.refusing(); err != nil {
 		return now, err
 	}
-	if q.moving > 0 {
+	if q.moving > 0 || q.store != nil {
 		var err error
-		if now, err = q.awaitStill(ctx, now, rs...); err != nil {
+		if now, err = q.reach(ctx, now, rs...); err != nil {
 			return now, err
 		}
 	}
@@ -164,7 +164,7 @@ func (q *Queue) gone(p *Page, i int, s *slot) {
 	}
 	p.timed.Unset(i)
 	p.drop(i, s)
-	if grouped || was == queue.Visible {
+	if (grouped || was == queue.Visible) && !p.stored.cold {
 		q.order.Gone(p, i, was, grouped)
 	}
 	switch {
@@ -191,6 +191,9 @@ func (q *Queue) leaveBehind(p *Page) {
 func (q *Queue) free(p *Page) {
 	q.order.Drop(p)
 	q.pages.remove(p)
+	if q.store != nil {
+		q.unlist(p)
+	}
 	if q.straggler == p {
 		q.straggler = nil
 	}
@@ -260,6 +263,7 @@ func (q *Queue) empty() {
 	q.wheel = visibility.Wheel{}
 	q.moving = 0
 	q.young = nil
+	q.paging.clear()
 	q.order.Clear()
 }
 

@@ -92,4 +92,5 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 		done++
 	}
 	q.pending = slices.Delete(q.pending, 0, done)
+	q.trim()
 }

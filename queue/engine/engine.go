@@ -34,6 +34,7 @@ type Queue struct {
 	pages     Pages
 	tail      *Page  // the page that next falls into, or the last one; may be nil
 	straggler *Page  // a page of which little is left: see leaveBehind
+	paging           // of a queue over a store
 	hint      int    // bytes of text in the latest full page
 	next      uint64 // sequence number of the next message
 
@@ -112,6 +113,7 @@ func Open(ctx context.Context, st queue.Store, kind queue.Kind, order Order, cfg
 		return nil, err
 	}
 	q.store = st
+	q.paging = newPaging()
 	if err := q.recover(ctx, found); err != nil {
 		q.Close() // its timer may be armed
 		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
@@ -119,37 +121,67 @@ func Open(ctx context.Context, st queue.Store, kind queue.Kind, order Order, cfg
 	return q, nil
 }
 
-// recover brings back the messages that survived.
+// recover brings back what survived: what deduplication remembers, and the pages,
+// which stay in the store until somebody wants their messages. Only those with
+// delays that aren't over are read now, because counters tell delayed messages
+// from visible ones.
 func (q *Queue) recover(ctx context.Context, found *queue.Recovery) error {
 	now := q.clock.now()
 	q.mu.Lock()
-	defer q.unlock(now)
+	defer func() { q.unlock(now) }()
 	if q.dedup != nil {
 		slices.SortStableFunc(found.Dedup, func(a, b queue.Dedup) int { return cmp.Compare(a.Until, b.Until) })
 		for _, d := range found.Dedup {
 			q.remember(d.Key, d.Seq, d.Until)
 		}
 	}
-	for _, page := range found.Pages {
-		records, err := q.store.Load(ctx, q.number, page.First, page.First+pageSize, nil)
-		if err != nil {
-			return err
+	var delayed []*Page
+	for i := range found.Pages {
+		info := &found.Pages[i]
+		p := q.recoverPage(info)
+		last := info.MaxDueAt
+		if q.kind == queue.FIFO {
+			last = q.delayedUntil(found.Pages[i+1:])
 		}
-		for i := range records {
-			r := &records[i]
-			if q.kind == queue.FIFO {
-				// The delay is the queue's, which may have changed, and not the record's.
-				r.DueAt = 0
-				if d := q.config.Load().Delay; d > 0 && r.Receives == 0 && !adopted(r) {
-					r.DueAt = r.SentAt + millis(d)
-				}
-			}
-			p, i, s := q.insert(r.Seq, &r.Message, r, r.SentAt, r.DueAt)
-			q.stats.Recovered++
-			q.settle(p, i, s, now, queue.StepRecovered)
+		if last > floor(now) {
+			delayed = append(delayed, p)
+		}
+	}
+	for _, p := range delayed {
+		if !p.stored.away {
+			continue
+		}
+		var err error
+		if now, err = q.bring(ctx, now, p, 0); err != nil && !errors.Is(err, queue.ErrStoreCorrupt) {
+			return err
 		}
 	}
 	return nil
+}
+
+// delayedUntil returns when no message of a FIFO queue's page is delayed any
+// more. The pages after it tell: messages were sent in the order of their numbers.
+func (q *Queue) delayedUntil(after []queue.PageInfo) int64 {
+	switch delay := q.config.Load().Delay; {
+	case delay == 0:
+		return 0
+	case len(after) == 0:
+		return never
+	default:
+		return after[0].MinSentAt + millis(delay)
+	}
+}
+
+// recoverPage makes a page of the store known. Its messages count as visible.
+func (q *Queue) recoverPage(info *queue.PageInfo) *Page {
+	p := &Page{First: info.First, live: info.Live, minSent: never, next: never}
+	p.stored = paged{cold: true, away: true, unseen: true, bytes: info.Bytes}
+	q.pages.add(p)
+	q.age(p, info.MinSentAt)
+	q.behind.ReplaceOrInsert(p)
+	q.stats.Recovered += uint64(info.Live)
+	q.stats.Visible += info.Live
+	return p
 }
 
 // Kind tells Standard from FIFO.
@@ -183,7 +215,7 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 	}
 	now := q.clock.now()
 	q.mu.Lock()
-	defer q.unlock(now)
+	defer func() { q.unlock(now) }()
 	if q.closed != nil {
 		return q.closed
 	}
@@ -199,6 +231,7 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 	}
 	if q.kind == queue.FIFO && q.config.Load().Delay != old.Delay {
 		q.redelay(now)
+		now = q.redelayAway(now)
 	}
 	if oldest, ok := q.oldest(); ok {
 		q.wake(oldest + q.retention())

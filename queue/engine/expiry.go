@@ -20,7 +20,11 @@ func (q *Queue) catchUp(now int64) int64 {
 	if floor(now) < q.armedAt {
 		return now // the timer is set to the earliest deadline, or before
 	}
-	for q.advance(now) {
+	for q.advance(now) || q.stale != nil {
+		if q.stale != nil {
+			now = q.refresh(now)
+			continue
+		}
 		q.enter()
 		q.unlock(now)
 		runtime.Gosched() // to whom the lock was just handed
@@ -35,6 +39,10 @@ func (q *Queue) catchUp(now int64) int64 {
 // is more.
 func (q *Queue) advance(now int64) (more bool) {
 	n, more := q.wheel.Advance(floor(now), q.dues[:])
+	for _, first := range q.dues[:n] { // before one of them is put away
+		p := q.pages.byFirst[first]
+		p.alarm, p.next = 0, never
+	}
 	for _, first := range q.dues[:n] {
 		q.ring(q.pages.byFirst[first], floor(now))
 	}
@@ -48,7 +56,10 @@ func (q *Queue) advance(now int64) (more bool) {
 // ring deals with the messages of a page whose alarm has gone off, and sets the
 // next one. Now is in ms.
 func (q *Queue) ring(p *Page, now int64) {
-	p.alarm, p.next = 0, never
+	if p.stored.away {
+		q.dueAway(p, now)
+		return
+	}
 	next := int64(never)
 	for i := p.timed.Next(0); i >= 0; i = p.timed.Next(i + 1) {
 		s := p.slot(i)
@@ -62,6 +73,7 @@ func (q *Queue) ring(p *Page, now int64) {
 	if next != never {
 		q.setAlarm(p, next, now)
 	}
+	q.rest(p)
 }
 
 // due is where a message whose deadline has passed becomes visible: its delay
@@ -109,15 +121,22 @@ func (q *Queue) setAlarm(p *Page, at, now int64) {
 
 // age notes that p holds a message sent at that time, before all others it holds.
 func (q *Queue) age(p *Page, sentAt int64) {
+	q.setAge(p, sentAt)
+	q.wake(sentAt + q.retention())
+}
+
+// setAge puts a page where it belongs by the age of its oldest message; with
+// never, it is not to be looked at.
+func (q *Queue) setAge(p *Page, sentAt int64) {
 	if q.ages == nil {
 		q.ages = btree.NewG(32, byAge)
 	}
 	if p.minSent != never {
 		q.ages.Delete(p)
 	}
-	p.minSent = sentAt
-	q.ages.ReplaceOrInsert(p)
-	q.wake(sentAt + q.retention())
+	if p.minSent = sentAt; sentAt != never {
+		q.ages.ReplaceOrInsert(p)
+	}
 }
 
 // oldest returns a time at or before which the oldest message was sent.
@@ -142,7 +161,12 @@ func (q *Queue) expire(now int64) (more bool) {
 	if !ok || sentAt > limit {
 		return false
 	}
-	p, _ := q.ages.DeleteMin()
+	p, _ := q.ages.Min()
+	if p.stored.away {
+		q.stale = p // catchUp reads it
+		return false
+	}
+	q.ages.DeleteMin()
 	oldest := int64(never)
 	q.numbers = q.numbers[:0]
 	p.all(func(i int, s *slot) {
@@ -260,7 +284,9 @@ func (q *Queue) redelay(now int64) {
 				q.schedule(p, i, s, due, floor(now))
 				q.stats.Visible--
 				q.stats.Delayed++
-				q.order.Hide(p, i)
+				if !p.stored.cold {
+					q.order.Hide(p, i)
+				}
 				q.trace(queue.StepDelayed, p.Seq(i), due)
 			}
 		})

@@ -63,16 +63,10 @@ func (g *Groups[T]) Find(id string) *Group[T] {
 // Add appends the message at index i of p, the youngest of the queue, to the
 // group of that ID.
 func (g *Groups[T]) Add(p *Page, i int, id string) *Group[T] {
-	if p.links == nil {
-		p.links = make([]link, 0, cap(p.slots))
-	}
-	for len(p.links) < len(p.slots) {
-		p.links = append(p.links, link{})
-	}
+	g.makeLinks(p)
 	seq := p.Seq(i)
-	group := g.Find(id)
-	if group == nil {
-		group = g.make(strings.Clone(id)) // not to pin the page's text
+	group := g.findOrMake(id)
+	if group.First == 0 {
 		group.First = seq
 	} else {
 		g.link(group.Last, true, seq)
@@ -81,6 +75,35 @@ func (g *Groups[T]) Add(p *Page, i int, id string) *Group[T] {
 	group.Last = seq
 	p.links[p.place(i)].group = group.Number
 	return group
+}
+
+// Join notes the group of a message that does not come last, and keeps it out of
+// the group's list. Until it leaves, the caller sees to it that the group stays.
+func (g *Groups[T]) Join(p *Page, i int, id string) *Group[T] {
+	g.makeLinks(p)
+	group := g.findOrMake(id)
+	p.links[p.place(i)].group = group.Number
+	return group
+}
+
+// Leave undoes Join.
+func (g *Groups[T]) Leave(p *Page, i int) { p.links[p.place(i)] = link{} }
+
+// makeLinks gives all messages of p a link.
+func (g *Groups[T]) makeLinks(p *Page) {
+	if p.links == nil {
+		p.links = make([]link, 0, cap(p.slots))
+	}
+	for len(p.links) < len(p.slots) {
+		p.links = append(p.links, link{})
+	}
+}
+
+func (g *Groups[T]) findOrMake(id string) *Group[T] {
+	if group := g.Find(id); group != nil {
+		return group
+	}
+	return g.make(strings.Clone(id)) // not to pin the page's text
 }
 
 // make takes a number for a new group.
@@ -223,7 +246,7 @@ func (g *Groups[T]) Check() (messages int, err error) {
 			messages++
 			last, seq = seq, g.After(p, i)
 		}
-		if last != group.Last || last == 0 {
+		if last != group.Last {
 			err = fmt.Errorf("group %q: its last message is %d, not %d", group.ID, last, group.Last)
 		}
 	})

@@ -9,6 +9,12 @@ import (
 // a delay. Sequence numbers come in ascending order.
 func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, dueAt int64) (p *Page, i int, s *slot) {
 	p = q.pageFor(seq)
+	i, s = q.put(p, seq, m, r, sentAt, dueAt)
+	return p, i, s
+}
+
+// put is insert into a page that is known.
+func (q *Queue) put(p *Page, seq uint64, m *queue.Message, r *queue.Record, sentAt, dueAt int64) (i int, s *slot) {
 	i = int(seq - p.First)
 	s = p.add(i)
 	s.state = queue.Pending
@@ -16,11 +22,17 @@ func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, du
 	if r != nil {
 		s.firstAt, s.receives = stampOf(r.FirstReceivedAt), r.Receives
 	}
-	if r == nil && len(m.Body) <= maxSmall && m.Attributes == (queue.Attributes{}) &&
+	if m.Body == "" { // of a record that was read for the rest of it
+		s.flags |= isOut
+		p.stored.out++
+	} else if r == nil && len(m.Body) <= maxSmall && m.Attributes == (queue.Attributes{}) &&
 		m.GroupID == "" && m.DeduplicationID == "" && m.TraceHeader == "" { // most messages
 		p.keep(i, s, m.Body)
 	} else {
 		p.store(i, s, m.Body, q.extraOf(seq, m, r), q.hint)
+	}
+	if q.store != nil && m.Body != "" {
+		q.weigh(p, m.Size())
 	}
 	if sentAt < p.minSent {
 		q.age(p, sentAt)
@@ -34,9 +46,11 @@ func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, du
 	}
 	if m.GroupID != "" {
 		s.flags |= isGrouped
-		q.order.Add(p, i, m.GroupID)
+		if !p.stored.cold {
+			q.order.Add(p, i, m.GroupID)
+		}
 	}
-	return p, i, s
+	return i, s
 }
 
 // extraOf returns what is to be kept of a message beside its body.
@@ -79,13 +93,18 @@ func (q *Queue) newPage(seq uint64) *Page {
 	if p.bodies == nil { // the freed page was packed, or there was none
 		p.bodies = make([]string, cap(p.slots))
 	}
-	q.grow(p)
 	q.pages.add(p)
 	q.tail = p
+	if q.store != nil {
+		q.turnOver(p)
+	} else {
+		q.grow(p)
+	}
 	return p
 }
 
-// grow puts a new page among the young, and packs one that has fallen behind.
+// grow puts a new page among the young, and packs one that has fallen behind. A
+// queue over a store doesn't pack: pages that fall behind go there.
 func (q *Queue) grow(p *Page) {
 	q.young = append(q.young, p)
 	if len(q.young) <= youngPages {
@@ -124,5 +143,7 @@ func (q *Queue) settle(p *Page, i int, s *slot, now int64, step queue.Step) {
 func (q *Queue) show(p *Page, i int, s *slot, was queue.State) {
 	s.state = queue.Visible
 	q.stats.Visible++
-	q.order.Show(p, i, was)
+	if !p.stored.cold {
+		q.order.Show(p, i, was)
+	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -75,12 +76,21 @@ func (q *Queue) peek(ctx context.Context, list func() []uint64, keep func(*Page,
 				yield(queue.Peeked{}, fmt.Errorf("peek: %w", err))
 				return
 			}
-			seen = seen[:0]
 			q.mu.Lock()
-			if p := q.pages.byFirst[first]; p != nil {
+			p := q.pages.byFirst[first]
+			if p != nil && (p.stored.away || p.stored.out > 0) {
+				bytes := p.stored.bytes
+				q.mu.Unlock()
+				if !q.peekStored(ctx, first, bytes, keep, yield) {
+					return
+				}
+				continue
+			}
+			seen = seen[:0]
+			if p != nil {
 				p.all(func(i int, s *slot) {
 					if keep(p, i) {
-						seen = append(seen, q.peeked(p, i, s))
+						seen = append(seen, q.peeked(p, i, s, nil))
 					}
 				})
 			}
@@ -94,15 +104,79 @@ func (q *Queue) peek(ctx context.Context, list func() []uint64, keep func(*Page,
 	}
 }
 
-func (q *Queue) peeked(p *Page, i int, s *slot) queue.Peeked {
-	r := q.record(p, i, s)
-	seen := queue.Peeked{
-		Message: r.Message, ID: r.ID, Position: r.Seq, State: s.state,
-		ReceiveCount: int(s.receives), SentAt: instant(r.SentAt), FirstReceivedAt: instant(r.FirstReceivedAt),
-		DeadLetterSource: r.DeadLetterSource, DeadLetterReason: r.DeadLetterReason,
+// peekStored is peek for a page of which something is in the store alone. The
+// page stays as it is.
+func (q *Queue) peekStored(ctx context.Context, first uint64, bytes int64, keep func(*Page, int) bool, yield func(queue.Peeked, error) bool) bool {
+	step := loadStep(bytes)
+	var records []queue.Record
+	var seen []queue.Peeked
+	for from := first; from < first+pageSize; from += step {
+		var err error
+		records, err = q.store.Load(ctx, q.number, from, min(from+step, first+pageSize), records[:0])
+		seen = seen[:0]
+		q.mu.Lock()
+		p := q.pages.byFirst[first]
+		if p == nil { // purged meanwhile, or all deleted
+			q.mu.Unlock()
+			return true
+		}
+		for k := range records {
+			r := &records[k]
+			i := int(r.Seq - first)
+			if s := p.slot(i); s != nil && s.state != gone && keep(p, i) {
+				seen = append(seen, q.peeked(p, i, s, r))
+			} else if p.stored.away {
+				seen = append(seen, q.peekedAway(p, i, r))
+			}
+		}
+		q.mu.Unlock()
+		for i := range seen {
+			if !yield(seen[i], nil) {
+				return false
+			}
+		}
+		if err != nil && (!yield(queue.Peeked{}, fmt.Errorf("peek: %w", err)) || !errors.Is(err, queue.ErrStoreCorrupt)) {
+			return false
+		}
 	}
+	return true
+}
+
+// peeked tells what is known of a message; stored is its record if its content
+// may be out.
+func (q *Queue) peeked(p *Page, i int, s *slot, stored *queue.Record) queue.Peeked {
+	r := stored
+	if r == nil || s.flags&isOut == 0 {
+		here := q.record(p, i, s)
+		r = &here
+	}
+	seen := peekedRecord(r)
+	seen.State, seen.ReceiveCount = s.state, int(s.receives)
+	seen.FirstReceivedAt = instant(s.firstAt.ms())
 	if p.timed.Has(i) {
 		seen.VisibleAt = instant(s.due.ms())
 	}
 	return seen
+}
+
+// peekedAway is peeked for a message of a page that is away.
+func (q *Queue) peekedAway(p *Page, i int, r *queue.Record) queue.Peeked {
+	seen := peekedRecord(r)
+	seen.State = queue.Visible
+	for _, d := range p.stored.dues {
+		if int(d.i) == i {
+			seen.State, seen.VisibleAt = queue.Delayed, instant(d.at.ms())
+		}
+	}
+	return seen
+}
+
+// peekedRecord tells what a record does. Its delay is in its state and its time.
+func peekedRecord(r *queue.Record) queue.Peeked {
+	r.Delay = 0
+	return queue.Peeked{
+		Message: r.Message, ID: r.ID, Position: r.Seq,
+		ReceiveCount: int(r.Receives), SentAt: instant(r.SentAt), FirstReceivedAt: instant(r.FirstReceivedAt),
+		DeadLetterSource: r.DeadLetterSource, DeadLetterReason: r.DeadLetterReason,
+	}
 }

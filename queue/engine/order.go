@@ -13,8 +13,10 @@ type Order interface {
 	// Attach is called once, before all others.
 	Attach(h Host)
 
-	// Add tells of an accepted message of a message group, pending or delayed. It
-	// can't be taken, but blocks those behind it where order matters.
+	// Add tells of a message of a message group that was accepted, or came back
+	// from the store. It can't be taken before Show, but blocks those behind it
+	// where order matters. It is younger than all that the Order knows, unless its
+	// page is Late; pages of FIFO queues never are.
 	Add(p *Page, i int, group string)
 
 	// Show tells that a message is receivable now: it was committed, its delay
@@ -27,9 +29,10 @@ type Order interface {
 	// Its state says which.
 	Hide(p *Page, i int)
 
-	// Gone tells that a message left the queue: deleted, expired, moved. Was is
-	// the state it leaves. Its slot is empty, and its page still there. It isn't
-	// called for a message that was neither visible nor in a group.
+	// Gone tells that a message left the queue: deleted, expired, moved; or that
+	// its page goes to the store, and will be told of again with Add and Show. Was
+	// is the state it leaves. Its slot may be empty; its page is still there. It
+	// isn't called for a message that was neither visible nor in a group.
 	Gone(p *Page, i int, was queue.State, grouped bool)
 
 	// Take offers visible messages in the order in which they should go out,

@@ -41,6 +41,8 @@ type Page struct {
 
 	minSent int64 // no live message was sent before; the page's key in the age tree
 
+	stored paged // what is in the store alone: see paging.go
+
 	// What the messages carry: see content.
 	bodies  []string         // of the small ones, by index, while the page is young; as long as slots may grow; then nil
 	texts   []string         // full
@@ -84,6 +86,7 @@ const (
 	isMoving        // on its way to the dead-letter queue; its state is in flight
 	isHeld          // in flight without a deadline: a receive that won't hide it isn't over
 	isRefused       // the dead-letter queue did not take it: deliver it once more
+	isOut           // what it carries is in the store alone
 )
 
 // Bits is a set of indices of a page.
@@ -100,6 +103,14 @@ func (b *Bits) Has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
 
 // Empty reports whether the set is empty.
 func (b *Bits) Empty() bool { return b[0]|b[1]|b[2]|b[3] == 0 }
+
+// count returns how many indices are in the set.
+func (b *Bits) count() (n int) {
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
 
 // Next returns the lowest index in the set that is at least i, or -1.
 func (b *Bits) Next(i int) int {
@@ -218,7 +229,9 @@ func (p *Page) grow(i int) {
 
 // drop empties the slot at index i.
 func (p *Page) drop(i int, s *slot) {
-	if s.flags&isLarge != 0 {
+	if s.flags&isOut != 0 {
+		p.stored.out--
+	} else if s.flags&isLarge != 0 {
 		p.large[s.at] = content{}
 	} else if p.young() {
 		p.bodies[i] = ""

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,6 +29,13 @@ type Offer struct {
 	// limited says that a message was left because too many are in flight.
 	limited bool
 	expired []uint64 // removed from the queue, not yet from the store
+	// coldest is where a Standard queue's messages begin that wait for a page to
+	// be brought back; absent is a page that the receive can't go on without, for
+	// its message at absentAt. See wanted.
+	coldest  uint64
+	absent   *Page
+	absentAt int
+	want     *Page // what became of them
 }
 
 // request is a checked [queue.ReceiveOptions].
@@ -69,7 +77,15 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 		q.unlock(now)
 		return nil, err
 	}
+	if now, err = q.fillUp(ctx, now); err != nil {
+		q.unlock(now)
+		return nil, err
+	}
 	if r.attempt != "" {
+		if now, err = q.bringContents(ctx, now, q.attempts.numbers(r.attempt)...); err != nil {
+			q.unlock(now)
+			return nil, err
+		}
 		if out, done, err := q.repeat(&r, now); done {
 			q.unlock(now)
 			return out, err
@@ -78,16 +94,30 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 	if q.waiters.head != nil {
 		q.serve(now) // those who came earlier come first
 	}
+	var pinned pins
 	out, moving, limited := q.take(&r, r.into[:0], now)
 	for {
-		if len(moving) > 0 {
-			// Those who leave may stand before others that can go out instead.
-			if r.timeout == 0 { // what stays visible is not to be held meanwhile
+		if want, at := q.offer.want, q.offer.absentAt; len(moving) > 0 || want != nil {
+			// What stays visible is not to be held meanwhile. And a FIFO group that had
+			// some taken gives no more: to go out together, all must be taken at once.
+			had := len(out) > 0
+			if r.timeout == 0 || want != nil && q.kind == queue.FIFO {
 				q.undo(out, nil)
 				out = out[:0]
 			}
-			now = q.moveAway(now, moving)
-			if err := q.refusing(); err != nil {
+			if len(moving) > 0 {
+				// Those who leave may stand before others that can go out instead.
+				now = q.moveAway(now, moving)
+			} else {
+				pinned.add(want)
+				now, err = q.bring(ctx, now, want, at)
+			}
+			if refusing := q.refusing(); refusing != nil {
+				err = refusing
+			}
+			if err != nil && !(errors.Is(err, queue.ErrStoreCorrupt) && had) { // else the next receive comes upon the damage
+
+				pinned.release()
 				q.undo(out, nil)
 				q.unlock(now)
 				return nil, err
@@ -97,6 +127,7 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 			out, moving, limited = q.take(&r, out, now)
 			continue
 		}
+		pinned.release()
 		if len(out) > 0 {
 			q.attempted(&r, out, now)
 			return q.hand(now, out)
@@ -111,6 +142,7 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 		if out, moving, err = q.wait(ctx, &r); err != nil || len(out)+len(moving) == 0 {
 			return nil, err
 		}
+		q.offer.want = nil // a wait ends with what there is
 		now = q.clock.now()
 	}
 }
@@ -123,9 +155,11 @@ func (q *Queue) take(r *request, had []queue.Delivery, now int64) (out []queue.D
 	o.ms, o.until, o.retention = floor(now), deadline(now, r.timeout), q.retention()
 	o.at, o.visibleAt = instant(o.ms), instant(o.until)
 	o.out, o.moving, o.expired = had, nil, o.expired[:0]
+	o.coldest, o.absent, o.absentAt = q.coldest(), nil, 0
 	q.order.Take(o)
+	o.want, o.absent = q.wanted(o), nil
 	out, moving, limited = o.out, o.moving, o.limited
-	if !o.hide && len(moving) == 0 {
+	if !o.hide && len(moving) == 0 && o.want == nil {
 		q.unhide(out)
 	}
 	q.forget(now, o.expired)
@@ -195,7 +229,20 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	if len(o.out) == o.max {
 		return Full
 	}
-	if leaves(s, cfg) {
+	leaving := leaves(s, cfg)
+	if !leaving && cfg.Limits == queue.SQSLimits && q.stats.InFlight >= queue.MaxInFlight {
+		o.limited = true
+		return Full
+	}
+	if s.flags&isOut != 0 {
+		o.absent, o.absentAt = p, i
+		return Full
+	}
+	if p.First > o.coldest && o.comesLater(s) {
+		o.absent, _ = q.behind.Min()
+		return Full
+	}
+	if leaving {
 		if len(o.moving) == maxMoves {
 			return Full
 		}
@@ -203,10 +250,6 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 		q.fly(p, i, s)
 		q.setMoving(s)
 		return Leaving
-	}
-	if cfg.Limits == queue.SQSLimits && q.stats.InFlight >= queue.MaxInFlight {
-		o.limited = true
-		return Full
 	}
 	s.receives++
 	s.flags &^= isRefused
@@ -229,6 +272,19 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 	q.deliver(&o.out[len(o.out)-1], p, i, s, o)
 	q.trace(queue.StepReceived, p.Seq(i), o.until)
 	return Taken
+}
+
+// comesLater reports whether a message must wait for the older ones whose page is
+// away. Tenants go by their own rule, but not for ever.
+func (o *Offer) comesLater(s *slot) bool {
+	if s.flags&isGrouped == 0 {
+		return true
+	}
+	if o.q.passed++; o.q.passed < pageSize {
+		return false
+	}
+	o.q.passed = 0
+	return true
 }
 
 // leaves reports whether a message that would be received goes to the
@@ -337,6 +393,10 @@ func (q *Queue) hand(now int64, out []queue.Delivery) ([]queue.Delivery, error) 
 		return out, nil
 	}
 	commit, err := q.touch(now, out)
+	if errors.Is(err, queue.ErrStoreFull) {
+		q.unlock(now)
+		return out, nil // see touch
+	}
 	if err != nil {
 		q.undo(out, nil)
 		q.unlock(now)
@@ -359,7 +419,8 @@ func (q *Queue) hand(now int64, out []queue.Delivery) ([]queue.Delivery, error) 
 
 // touch appends the receives in out to the store. It writes down what holds now:
 // a waiter comes here some time after it was served, and others may have
-// received the message since.
+// received the message since. A store that is full may refuse receives: then they
+// take place all the same, and a crash forgets them.
 func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 	q.touches = q.touches[:0]
 	for i := range out {
@@ -372,7 +433,14 @@ func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 		return 0, nil
 	}
 	q.change[0] = queue.Change{Queue: q.number, Touch: q.touches}
-	return q.append(now, nil)
+	commit, err := q.append(now, nil)
+	if errors.Is(err, queue.ErrStoreFull) {
+		for i := range q.touches {
+			p, _ := q.pages.At(q.touches[i].Seq)
+			p.stored.untold = true
+		}
+	}
+	return commit, err
 }
 
 // undo makes a receive that reached nobody as if it had never been: the

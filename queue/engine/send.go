@@ -135,6 +135,7 @@ func (q *Queue) send(cfg *queue.Config, ms []queue.Message) ([]queue.Sent, error
 		q.unlock(now)
 		return nil, err
 	}
+	q.turnPage()
 	first := q.next
 	var commit queue.Commit
 	if q.store != nil && len(ms) > 0 {

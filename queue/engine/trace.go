@@ -6,7 +6,7 @@ import "github.com/restantemq/restante/queue"
 // deadline in ms, or zero. The caller must hold q.mu, and the message must still
 // have its slot.
 func (q *Queue) trace(step queue.Step, seq uint64, until int64) {
-	if q.traced {
+	if q.traced && step != 0 {
 		q.note(step, seq, until)
 	}
 }

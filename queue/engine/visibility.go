@@ -37,12 +37,12 @@ func (q *Queue) changeAll(ctx context.Context, cs ...queue.VisibilityChange) (re
 	}
 	now := q.clock.now()
 	q.mu.Lock()
-	if err = q.refusing(); err == nil && q.moving > 0 {
+	if err = q.refusing(); err == nil && (q.moving > 0 || q.store != nil) {
 		receipts := make([]queue.Receipt, len(cs))
 		for i := range cs {
 			receipts[i] = cs[i].Receipt
 		}
-		now, err = q.awaitStill(ctx, now, receipts...)
+		now, err = q.reach(ctx, now, receipts...)
 	}
 	if err == nil {
 		for i := range cs {
@@ -108,6 +108,9 @@ func (q *Queue) holder(r *queue.Receipt, now int64) (p *Page, i int, s *slot, f 
 	cfg := q.config.Load()
 	switch {
 	case s == nil:
+		if q.liesAway(f.Seq) { // in a FIFO queue: see reach
+			err = queue.ErrReceiptExpired
+		}
 	case q.kind == queue.FIFO || cfg.FencedReceipts:
 		// The deadline itself counts, not whether somebody noticed that it passed.
 		if !current || s.due.ms() <= floor(now) {
@@ -148,6 +151,7 @@ func (q *Queue) changeOne(r *queue.Receipt, d time.Duration, now int64) error {
 		q.attempts.noteChanged(f.Seq, s.receives)
 		if s.state == queue.InFlight {
 			q.putBack(p, i, s, queue.StepReleased)
+			q.rest(p)
 		}
 		return nil
 	}

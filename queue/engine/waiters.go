@@ -88,7 +88,15 @@ func (q *Queue) serve(now int64) {
 	for w := q.waiters.head; w != nil; w = q.waiters.head {
 		w.out, w.moving, _ = q.take(&w.request, w.into[:0], now)
 		if len(w.out) == 0 && len(w.moving) == 0 {
+			if want := q.offer.want; want != nil && q.loading == nil && !q.fetching {
+				q.fetching = true
+				q.enter()
+				go q.fetchWaited(want, q.offer.absentAt) // ends with that page; Close waits for it
+			}
 			return
+		}
+		if q.offer.want != nil && w.timeout == 0 && len(w.moving) == 0 {
+			q.unhide(w.out) // it gets no more: who waited doesn't wait for the store
 		}
 		q.waiters.remove(w)
 		w.serve(nil)

@@ -73,11 +73,24 @@ func RunModelStore(t *testing.T, kind queue.Kind, open func(*testing.T, queue.St
 	synctest.Test(t, func(t *testing.T) {
 		r := newModelRun(t, kind, data)
 		r.store = NewMemStore()
-		r.open = func(cfg queue.Config) (queue.Queue, error) { return open(t, r.store, cfg) }
+		r.open = func(cfg queue.Config) (queue.Queue, error) {
+			q, err := open(t, r.store, cfg)
+			if s, ok := queue.As[squeezer](q); err == nil && ok && r.squeezed {
+				s.Squeeze(0, 2)
+			}
+			return q, err
+		}
 		if err := r.run(append(modelStoreActions, modelActions...)); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A squeezer is a queue that keeps only a window of its messages in memory, and
+// can be told to make it so narrow, and its pages so short, that a few messages
+// come and go.
+type squeezer interface {
+	Squeeze(window int64, fill int)
 }
 
 // modelRun is one run: the queues under test, their models, and what is left
@@ -104,6 +117,7 @@ type modelRun struct {
 	parked     []*modelCall     // calls that wait for the store
 	receivers  []*modelReceiver // all that have not returned
 	held       bool             // the store's syncs are held
+	squeezed   bool             // see squeezer
 	heldUntil  int64            // the clock stays below this while held
 }
 
@@ -186,6 +200,7 @@ type modelDisagreement struct{ error }
 
 // configure makes the two queues as the first bytes say.
 func (r *modelRun) configure() {
+	r.squeezed = r.store != nil && r.pick(2) == 0
 	r.dead = r.newSide("dead", queue.DeadLetter{})
 	letters := queue.DeadLetter{}
 	if n := r.pick(4); n > 0 {
@@ -227,7 +242,9 @@ func (r *modelRun) newSide(name string, letters queue.DeadLetter) *modelSide {
 	}
 	r.logf("open %q: visibility %v, delay %v, retention %v, wait %v, fenced %v, MaxReceives %d", cfg.Name,
 		cfg.VisibilityTimeout, cfg.Delay, cfg.Retention, cfg.ReceiveWait, cfg.FencedReceipts, letters.MaxReceives)
-	return &modelSide{q: q, cfg: cfg, model: newModelQueue(cfg.Name, r.kind, newModelConfig(cfg), r.now())}
+	s := &modelSide{q: q, cfg: cfg, model: newModelQueue(cfg.Name, r.kind, newModelConfig(cfg), r.now())}
+	s.model.paged = r.squeezed
+	return s
 }
 
 // step lets everything under way come to rest and compares it with the model.

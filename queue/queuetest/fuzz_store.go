@@ -69,7 +69,7 @@ func actReleaseSome(r *modelRun) {
 // actReceiveUnwritten receives while not even receive counts get through, and
 // then lets them.
 func actReceiveUnwritten(r *modelRun) {
-	if r.held || r.kind == queue.FIFO || r.main.model.tenanted() {
+	if r.held || r.kind == queue.FIFO || r.main.model.tenanted() || r.main.model.full {
 		return
 	}
 	if slices.ContainsFunc(r.main.model.messages, r.main.model.poisoned) || len(r.main.model.receivable()) == 0 {
@@ -225,6 +225,7 @@ func (r *modelRun) reopen(s *modelSide) {
 		r.fail(fmt.Errorf("opening %q again: %w", s.cfg.Name, err))
 	}
 	s.q = q
+	s.model.paged = s.model.paged || r.kind == queue.Standard // it reads no more than it is asked for
 }
 
 // endCalls makes sure that no call which waited for the store of a crash

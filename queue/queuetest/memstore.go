@@ -98,8 +98,7 @@ func (m *MemStore) Detach(queue uint64) {
 	delete(m.attached, queue)
 }
 
-// Append implements [queue.Store]. While the store is full it drops every
-// Touch.
+// Append implements [queue.Store].
 func (m *MemStore) Append(b *queue.Batch) (queue.Commit, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,13 +106,10 @@ func (m *MemStore) Append(b *queue.Batch) (queue.Commit, error) {
 		return 0, m.err
 	}
 	m.checkAttached(b)
-	if m.full && inserts(b) {
+	if m.full && (inserts(b) || onlyTouches(b)) {
 		return 0, queue.ErrStoreFull
 	}
 	b = cloneBatch(b)
-	if m.full {
-		dropTouches(b)
-	}
 	m.latest.check(b)
 	m.latest.apply(b)
 	m.pending = append(m.pending, b)
@@ -310,8 +306,8 @@ func (m *MemStore) FailAfter(n int) {
 	m.failIn = n
 }
 
-// SetFull makes Append refuse batches that insert, with [queue.ErrStoreFull],
-// and drop every Touch, or ends that.
+// SetFull makes Append refuse batches that insert, and those that do nothing but
+// touch, with [queue.ErrStoreFull], or ends that.
 func (m *MemStore) SetFull(full bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -373,10 +369,13 @@ func inserts(b *queue.Batch) bool {
 	return false
 }
 
-func dropTouches(b *queue.Batch) {
+func onlyTouches(b *queue.Batch) bool {
 	for i := range b.Changes {
-		b.Changes[i].Touch = nil
+		if c := &b.Changes[i]; c.Drop || c.Clear || len(c.Insert)+len(c.Remove)+len(c.Dedup) > 0 {
+			return false
+		}
 	}
+	return len(b.Meta) == 0
 }
 
 func cloneBatch(b *queue.Batch) *queue.Batch {

@@ -121,6 +121,10 @@ type modelQueue struct {
 	dead    *modelQueue
 	refuses bool // can't adopt now: closed, or its store is full
 	full    bool // the store drops receive counts
+
+	// The queue keeps only a window of its messages in memory: a FIFO queue need
+	// not know of more messages of a group, or of older groups, beyond it.
+	paged bool
 	fifo    modelGroups
 }
 

@@ -81,14 +81,14 @@ func (q *modelQueue) judgeGroups(w *modelWaiter, seen modelSight) (taken, moved 
 	if taken, err = q.judgeRuns(w, rest); err != nil {
 		return nil, nil, err
 	}
-	if len(taken) < w.max && !q.released {
+	if len(taken) < w.max && !q.released && !q.mayBeFew(w) {
 		if err := q.checkExhausted(w, rest, taken); err != nil {
 			return nil, nil, err
 		}
 	}
 	// Order across groups is no promise, and messages that leave for a dead-letter
 	// queue, or are refused there, upset turns: they are judged where none can.
-	if q.dead == nil || q.cfg.maxReceives == 0 {
+	if (q.dead == nil || q.cfg.maxReceives == 0) && !q.paged {
 		if err := q.checkTurns(w, rest, taken); err != nil {
 			return nil, nil, err
 		}
@@ -111,7 +111,7 @@ func (q *modelQueue) judgeRuns(w *modelWaiter, rest []*modelMessage) (taken []*m
 	for i := range w.got {
 		d := &w.got[i]
 		if i == 0 || d.GroupID != group {
-			if len(left) > 0 && !q.mayHoldBack(left) {
+			if len(left) > 0 && !q.mayHoldBack(left) && !q.paged {
 				return nil, fmt.Errorf("%s got %s: it left group %q before %s", w.label, modelGot(w.got), group, left[0].label)
 			}
 			if finished[d.GroupID] {

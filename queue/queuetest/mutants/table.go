@@ -128,8 +128,8 @@ var table = []Mutant{
 		Name: "retention-sleeps",
 		Rule: "Retention expires messages also when nobody calls.",
 		File: "queue/engine/expiry.go",
-		Old:  "\tq.ages.ReplaceOrInsert(p)\n\tq.wake(sentAt + q.retention())\n",
-		New:  "\tq.ages.ReplaceOrInsert(p)\n",
+		Old:  "\tq.setAge(p, sentAt)\n\tq.wake(sentAt + q.retention())\n",
+		New:  "\tq.setAge(p, sentAt)\n",
 		Test: []string{"./standard", "-short"},
 	},
 	{
