@@ -18,8 +18,11 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 	if err == nil {
 		now, err = q.reach(ctx, now, r)
 	}
-	if f, wrong := q.identity.open(&r); err == nil && wrong == nil && q.store != nil {
-		now, err = q.bringContents(ctx, now, f.Seq)
+	for err == nil && q.isBare(&r) {
+		f, _ := r.Fields()
+		if now, err = q.bringContents(ctx, now, f.Seq); err == nil {
+			now, err = q.reach(ctx, now, r) // somebody else may move it by now
+		}
 	}
 	if err != nil {
 		q.unlock(now)
@@ -49,6 +52,16 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 	q.leave()
 	q.unlock(now)
 	return err
+}
+
+// isBare reports whether a receipt's message is here and its content is not.
+func (q *Queue) isBare(r *queue.Receipt) bool {
+	f, err := q.identity.open(r)
+	if err != nil {
+		return false
+	}
+	_, _, s := q.find(f.Seq)
+	return s != nil && s.flags&isOut != 0
 }
 
 // setMoving marks a message in flight as on its way to another queue, until
@@ -98,6 +111,7 @@ func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string, refused
 
 // settleMoves tells those who wait for a message that was moving to look again.
 func (q *Queue) settleMoves() {
+	q.retry = 0 // what was moving may go to the store now
 	if q.moves != nil {
 		close(q.moves)
 		q.moves = nil

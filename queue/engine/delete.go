@@ -111,6 +111,11 @@ func (q *Queue) delete(ctx context.Context, rs []queue.Receipt) (refused *queue.
 				q.deleted(p, i, s)
 			}
 		}
+		for _, seq := range numbers { // not before: a page that rests may go, and with it what is still to be deleted
+			if p, _ := q.pages.At(seq); p != nil {
+				q.rest(p)
+			}
+		}
 	}
 	if refused != nil && len(refused.Entries) == len(rs) {
 		q.unlock(now)

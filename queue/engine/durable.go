@@ -92,5 +92,8 @@ func (q *Queue) release(durable queue.Commit, now int64) {
 		done++
 	}
 	q.pending = slices.Delete(q.pending, 0, done)
+	if done > 0 {
+		q.retry = 0 // they may go now
+	}
 	q.trim()
 }

@@ -338,6 +338,16 @@ func (q *Queue) find(seq uint64) (*Page, int, *slot) {
 	return p, i, s
 }
 
+// pageOf returns the page of a receipt's message, nil if there is none any more.
+func (q *Queue) pageOf(r *queue.Receipt) *Page {
+	f, err := q.identity.open(r)
+	if err != nil || f.Seq == 0 {
+		return nil
+	}
+	p, _ := q.pages.At(f.Seq)
+	return p
+}
+
 // retention returns Config.Retention in ms.
 func (q *Queue) retention() int64 { return millis(q.config.Load().Retention) }
 

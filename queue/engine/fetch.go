@@ -8,7 +8,8 @@ import (
 	"github.com/restantemq/restante/queue"
 )
 
-// maxLoad is about how many bytes of contents are read at once.
+// maxLoad is about how many bytes of contents are read at once, where they are
+// spread evenly over a page; at worst it is sixteen times that.
 const maxLoad = 1 << 20
 
 // bring reads from the store what a page lacks, and makes the page warm; of
@@ -20,7 +21,7 @@ const maxLoad = 1 << 20
 //
 // Errors: ctx's, after which nothing has changed, and the store's. After one
 // that is queue.ErrStoreCorrupt the page is there without its damaged messages,
-// or in a FIFO queue, where nothing must overtake them, it is not.
+// or in a FIFO queue, where nothing must overtake them, what was wanted is not.
 func (q *Queue) bring(ctx context.Context, now int64, p *Page, at int) (int64, error) {
 	if q.loading != nil {
 		return q.awaitLoad(ctx, now)
@@ -32,30 +33,39 @@ func (q *Queue) bring(ctx context.Context, now int64, p *Page, at int) (int64, e
 		})
 		return now, nil
 	}
-	whole, bytes := p.stored.cold, p.stored.bytes
+	records, now, err := q.read(ctx, now, p, at, p.stored.cold)
+	if q.pages.byFirst[p.First] != p { // purged meanwhile
+		return now, nil
+	}
+	if err == nil || errors.Is(err, queue.ErrStoreCorrupt) {
+		err = q.install(p, at, records, err, now)
+	}
+	return now, err
+}
+
+// read is load under the lock, which is let go meanwhile. No other page is read
+// at the time, and a page that isn't away stays: so what is read of it is true.
+func (q *Queue) read(ctx context.Context, now int64, p *Page, at int, whole bool) ([]queue.Record, int64, error) {
+	bytes := p.stored.bytes
 	done := make(chan struct{})
 	q.loading = done
+	p.stored.pins++
 	q.letGo(now)
 	records, err := q.load(ctx, p.First, at, whole, bytes)
 	now = q.clock.now()
 	q.mu.Lock()
 	q.leave()
+	p.stored.pins--
 	q.loading = nil
 	close(done)
-	if q.pages.byFirst[p.First] != p { // purged meanwhile
-		return now, nil
-	}
-	if err == nil || errors.Is(err, queue.ErrStoreCorrupt) {
-		err = q.install(p, records, err, now)
-	}
-	return now, err
+	return records, now, err
 }
 
 // fillUp makes pages of a FIFO queue warm while they take no more than half the
 // window, so that a receive finds as many messages of one group as it can take,
 // and turns are taken among all groups. A longer queue promises neither.
 func (q *Queue) fillUp(ctx context.Context, now int64) (int64, error) {
-	for q.kind == queue.FIFO && q.store != nil && q.held < q.window/2 {
+	for q.kind == queue.FIFO && q.store != nil && q.held < q.window/2 && !q.manyWarm() {
 		p, ok := q.behind.Min()
 		if !ok {
 			break
@@ -115,7 +125,7 @@ func (q *Queue) load(ctx context.Context, first uint64, at int, whole bool, byte
 			if step < pageSize && (kept >= maxLoad || r.Seq < first+uint64(at)) {
 				r.Body, r.Attributes = "", queue.Attributes{}
 			}
-			kept += len(r.Body)
+			kept += r.Size()
 		}
 	}
 	return records, damage
@@ -141,30 +151,38 @@ func (q *Queue) mayThaw(p *Page) bool {
 
 // install takes what was loaded of a page into memory. It returns damage, if the
 // page lacks something for it.
-func (q *Queue) install(p *Page, records []queue.Record, damage error, now int64) error {
+func (q *Queue) install(p *Page, at int, records []queue.Record, damage error, now int64) error {
 	g := &p.stored
-	if damage != nil && g.away {
-		if q.kind == queue.FIFO {
-			g.damaged = true
+	if q.kind == queue.FIFO {
+		if g.damaged = damage != nil; g.damaged && g.cold {
 			return damage
 		}
-		q.lose(p, p.live-len(records))
+	} else if damage != nil && g.away {
+		n := p.live - len(records)
+		if n == 0 {
+			damage = nil // it is known
+		}
+		q.lose(p, n)
 		if len(records) == 0 {
 			q.free(p)
 			return damage
 		}
 	}
+	wasHere := !g.away
 	if g.away {
 		q.unpack(p, records, now)
 	}
-	for i := range records {
-		r := &records[i]
-		at := int(r.Seq - p.First)
-		if s := p.slot(at); s != nil && s.state != gone && s.flags&isOut != 0 && r.Body != "" {
-			q.refill(p, at, s, r)
+	for k := range records {
+		r := &records[k]
+		i := int(r.Seq - p.First)
+		if s := p.slot(i); s != nil && s.state != gone && s.flags&isOut != 0 && r.Body != "" {
+			q.refill(p, i, s, r)
 		}
 	}
 	q.latest = p
+	if damage != nil && wasHere && !q.missing(p, at) {
+		damage = nil // others are damaged: whoever wants them comes upon it
+	}
 	if g.cold && q.mayThaw(p) {
 		next := 0
 		q.thaw(p, func(i int, s *slot) string {
@@ -182,6 +200,21 @@ func (q *Queue) install(p *Page, records []queue.Record, damage error, now int64
 	return damage
 }
 
+// missing reports whether the content of a message can't be read: it is still out
+// after it was read. In a Standard queue the message is given up, if nobody holds
+// it.
+func (q *Queue) missing(p *Page, i int) bool {
+	s := p.slot(i)
+	if s == nil || s.flags&isOut == 0 {
+		return false
+	}
+	if q.kind == queue.Standard && s.state == queue.Visible {
+		q.stats.Unreadable++
+		q.gone(p, i, s)
+	}
+	return true
+}
+
 // unpack makes the slots of a page that was away.
 func (q *Queue) unpack(p *Page, records []queue.Record, now int64) {
 	g := &p.stored
@@ -191,7 +224,7 @@ func (q *Queue) unpack(p *Page, records []queue.Record, now int64) {
 	if g.unseen {
 		step = queue.StepRecovered
 	}
-	*g = paged{cold: true, late: g.late, pins: g.pins}
+	*g = paged{cold: true, late: g.late, pins: g.pins, bytes: g.bytes}
 	p.live = 0
 	if q.kind == queue.Standard {
 		q.behind.Delete(p)
@@ -199,7 +232,11 @@ func (q *Queue) unpack(p *Page, records []queue.Record, now int64) {
 	oldest := int64(never)
 	for i := range records {
 		r := &records[i]
-		at, s := q.put(p, r.Seq, &r.Message, r, r.SentAt, q.dueOf(r))
+		due := q.dueOf(r)
+		if due <= floor(now) {
+			due = 0
+		}
+		at, s := q.put(p, r.Seq, &r.Message, r, r.SentAt, due)
 		q.settle(p, at, s, now, step)
 		oldest = min(oldest, r.SentAt)
 	}
@@ -312,11 +349,7 @@ func (q *Queue) reach(ctx context.Context, now int64, rs ...queue.Receipt) (_ in
 // awayOf returns a page that must be read before all receipts can be judged.
 func (q *Queue) awayOf(rs []queue.Receipt) *Page {
 	for i := range rs {
-		f, err := q.identity.open(&rs[i])
-		if err != nil || f.Seq == 0 {
-			continue
-		}
-		if p, _ := q.pages.At(f.Seq); p != nil && p.stored.away && (q.kind == queue.Standard || p.stored.lives == nil) {
+		if p := q.pageOf(&rs[i]); p != nil && p.stored.away && (q.kind == queue.Standard || p.stored.lives == nil) {
 			return p
 		}
 	}
@@ -324,15 +357,14 @@ func (q *Queue) awayOf(rs []queue.Receipt) *Page {
 }
 
 // learn finds out which messages a page that is away has, and the ends of their
-// delays.
+// delays. Like bring, it may only wait for another load.
 func (q *Queue) learn(ctx context.Context, now int64, p *Page) (int64, error) {
-	first, bytes := p.First, p.stored.bytes
-	q.letGo(now)
-	records, err := q.load(ctx, first, pageSize, true, bytes)
-	now = q.clock.now()
-	q.mu.Lock()
-	q.leave()
-	if err != nil || q.pages.byFirst[first] != p || !p.stored.away {
+	if q.loading != nil {
+		return q.awaitLoad(ctx, now)
+	}
+	first := p.First
+	records, now, err := q.read(ctx, now, p, pageSize, true)
+	if err != nil || q.pages.byFirst[first] != p {
 		return now, err
 	}
 	g := &p.stored
@@ -363,7 +395,10 @@ func (q *Queue) redelayAway(now int64) int64 {
 		return now
 	}
 	for _, p := range q.ascending() {
-		if p.stored.away {
+		for q.loading != nil {
+			now, _ = q.awaitLoad(context.Background(), now)
+		}
+		if p.stored.away && q.pages.byFirst[p.First] == p {
 			now, _ = q.learn(context.Background(), now, p)
 		}
 	}
@@ -399,11 +434,13 @@ func (q *Queue) bringContents(ctx context.Context, now int64, seqs ...uint64) (_
 	defer pinned.release()
 	for k := 0; k < len(seqs) && err == nil; {
 		p, i, s := q.find(seqs[k])
+		if s != nil {
+			pinned.add(p)
+		}
 		if s == nil || s.flags&isOut == 0 {
 			k++
 			continue
 		}
-		pinned.add(p)
 		if now, err = q.bring(ctx, now, p, i); err == nil {
 			err = q.refusing()
 		}

@@ -9,6 +9,7 @@ import (
 // a delay. Sequence numbers come in ascending order.
 func (q *Queue) insert(seq uint64, m *queue.Message, r *queue.Record, sentAt, dueAt int64) (p *Page, i int, s *slot) {
 	p = q.pageFor(seq)
+	p.stored.bytes += int64(m.Size())
 	i, s = q.put(p, seq, m, r, sentAt, dueAt)
 	return p, i, s
 }
@@ -94,9 +95,13 @@ func (q *Queue) newPage(seq uint64) *Page {
 		p.bodies = make([]string, cap(p.slots))
 	}
 	q.pages.add(p)
+	before := q.tail
 	q.tail = p
 	if q.store != nil {
 		q.turnOver(p)
+		if before != nil {
+			q.rest(before)
+		}
 	} else {
 		q.grow(p)
 	}

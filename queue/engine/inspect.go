@@ -125,7 +125,7 @@ func (q *Queue) peekStored(ctx context.Context, first uint64, bytes int64, keep 
 			i := int(r.Seq - first)
 			if s := p.slot(i); s != nil && s.state != gone && keep(p, i) {
 				seen = append(seen, q.peeked(p, i, s, r))
-			} else if p.stored.away {
+			} else if p.stored.away && keep(p, i) {
 				seen = append(seen, q.peekedAway(p, i, r))
 			}
 		}

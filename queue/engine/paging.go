@@ -35,8 +35,8 @@ type paging struct {
 	window   int64                // bytes to keep in memory, about
 	fill     int                  // messages after which a page takes no more; pageSize but in tests
 	held     int64                // the sum of all pages' held
-	retry    int64                // held at which trim is worth another try; zero: above the window
-	resident []*Page              // pages that hold something
+	retry    int64                // held at which trim is worth another try, while nothing has become free to go; zero: above the window
+	resident map[*Page]struct{}   // pages that hold something
 	behind   *btree.BTreeG[*Page] // FIFO: cold pages; Standard: those away with something visible
 	warm     *btree.BTreeG[*Page] // FIFO: warm pages
 	latest   *Page                // brought back last: whoever asked for it comes before it goes again
@@ -51,13 +51,13 @@ type paged struct {
 	cold    bool
 	away    bool  // implies cold
 	late    bool  // it became warm after younger pages had
-	damaged bool  // FIFO: a message in it can't be read, so that it stays away
-	untold  bool  // the store doesn't know all receives
+	damaged bool  // FIFO: the last time it was read, a message in it could not be
+	untold  Bits  // messages of which the store doesn't know all receives
 	unseen  bool  // nobody has looked at its messages since the queue was opened
 	pins    int   // calls that want the page to stay until they have all they need
 	out     int   // messages with isOut
 	held    int64 // bytes in memory, at least; they may be less by what is gone
-	bytes   int64 // sum of all contents, at least
+	bytes   int64 // no less than all contents
 
 	// While the page is away:
 	dues  []due // of the delayed ones, the earliest first
@@ -78,7 +78,8 @@ const (
 func newPaging() paging {
 	return paging{
 		window: defaultWindow, fill: pageSize,
-		behind: btree.NewG(32, byFirst), warm: btree.NewG(32, byFirst),
+		resident: make(map[*Page]struct{}),
+		behind:   btree.NewG(32, byFirst), warm: btree.NewG(32, byFirst),
 	}
 }
 
@@ -89,7 +90,8 @@ func (g *paging) clear() {
 	}
 	g.behind.Clear(false)
 	g.warm.Clear(false)
-	g.held, g.retry, g.resident, g.latest, g.stale = 0, 0, nil, nil, nil
+	clear(g.resident)
+	g.held, g.retry, g.latest, g.stale = 0, 0, nil, nil
 }
 
 // Squeeze makes a queue over a store keep about that many bytes in memory, and
@@ -137,8 +139,7 @@ func (q *Queue) turnOver(p *Page) {
 func (q *Queue) unlist(p *Page) {
 	q.behind.Delete(p)
 	q.warm.Delete(p)
-	q.held -= p.stored.held
-	p.stored.held = 0 // trim drops it from resident
+	q.hold(p, 0)
 	if q.latest == p {
 		q.latest = nil
 	}
@@ -147,17 +148,28 @@ func (q *Queue) unlist(p *Page) {
 	}
 }
 
-// weigh notes that a page holds n bytes more.
+// weigh notes that a page holds n bytes of contents more.
 func (q *Queue) weigh(p *Page, n int) {
-	g := &p.stored
-	more := int64(n)
-	if g.held == 0 {
-		q.resident = append(q.resident, p)
-		more += pageOverhead
+	held := p.stored.held + int64(n)
+	if p.stored.held == 0 {
+		held += pageOverhead
 	}
-	g.held += more
-	g.bytes += int64(n)
-	q.held += more
+	q.hold(p, held)
+}
+
+// hold notes how many bytes a page holds now.
+func (q *Queue) hold(p *Page, n int64) {
+	switch before := p.stored.held; {
+	case before == 0 && n > 0:
+		q.resident[p] = struct{}{}
+	case before > 0 && n == 0:
+		delete(q.resident, p)
+	}
+	q.held += n - p.stored.held
+	p.stored.held = n
+	if q.held <= q.window {
+		q.retry = 0
+	}
 }
 
 // trim puts pages away, or their contents, until the queue is well within its
@@ -167,28 +179,28 @@ func (q *Queue) trim() {
 		return
 	}
 	enough := q.window / 4 * 3
-	q.resident = slices.DeleteFunc(q.resident, func(p *Page) bool { return p.stored.held == 0 })
-	slices.SortFunc(q.resident, func(a, b *Page) int {
-		if x, y := a.has(queue.Visible), b.has(queue.Visible); x != y {
-			if y {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(b.First, a.First)
-	})
 	q.retreat(nil, enough)
-	for _, p := range q.resident {
+	var idle, serving []*Page
+	for p := range q.resident {
+		if p.has(queue.Visible) {
+			serving = append(serving, p)
+		} else {
+			idle = append(idle, p)
+		}
+	}
+	youngest := func(a, b *Page) int { return cmp.Compare(b.First, a.First) }
+	slices.SortFunc(idle, youngest)
+	slices.SortFunc(serving, youngest)
+	for _, p := range append(idle, serving...) {
 		if q.held <= enough {
 			break
 		}
-		if p.stored.held > 0 && !q.wantedHere(p) {
+		if !q.wantedHere(p) {
 			q.shed(p)
 		}
 	}
-	q.resident = slices.DeleteFunc(q.resident, func(p *Page) bool { return p.stored.held == 0 })
 	q.retry = 0
-	if q.held > q.window { // the rest is pending or on the move: don't look again for each message
+	if q.held > q.window { // the rest can't go now: don't look again for each message
 		q.retry = q.held + q.window/8
 	}
 }
@@ -204,29 +216,31 @@ func (p *Page) has(state queue.State) bool {
 // shed puts a page away if it can go, or else its contents.
 func (q *Queue) shed(p *Page) {
 	mayGo := p != q.tail && p.inFlight.Empty() && !p.has(queue.Pending) && (q.kind == queue.Standard || p.stored.cold)
-	if mayGo && p.stored.untold {
-		mayGo = q.tell(p)
-	}
-	if mayGo {
+	if mayGo && q.tell(p) {
 		q.putAway(p)
 	} else {
 		q.putOut(p)
 	}
 }
 
-// tell writes down the receives of a page for which there was no room when they
-// took place. It reports whether there is now.
+// tell writes down those receives of a page that the store doesn't know: there
+// was no room when they took place, or who made them hasn't come to it. It
+// reports whether the store knows all now.
 func (q *Queue) tell(p *Page) bool {
 	q.touches = q.touches[:0]
-	p.all(func(i int, s *slot) {
-		if s.receives > 0 {
+	for i := p.stored.untold.Next(0); i >= 0; i = p.stored.untold.Next(i + 1) {
+		if s := p.slot(i); s != nil && s.receives > 0 {
 			q.touches = append(q.touches, queue.Touch{Seq: p.Seq(i), Receives: s.receives, FirstReceivedAt: s.firstAt.ms()})
 		}
-	})
-	q.change[0] = queue.Change{Queue: q.number, Touch: q.touches}
-	_, err := q.append(q.clock.now(), nil)
-	p.stored.untold = err != nil
-	return err == nil
+	}
+	if len(q.touches) > 0 {
+		q.change[0] = queue.Change{Queue: q.number, Touch: q.touches}
+		if _, err := q.append(q.clock.now(), nil); err != nil {
+			return false
+		}
+	}
+	p.stored.untold = Bits{}
+	return true
 }
 
 // retreat makes a FIFO queue's youngest warm pages cold, for which none of their
@@ -244,7 +258,7 @@ func (q *Queue) retreat(rested *Page, enough int64) {
 		if rested == nil && q.held <= enough {
 			return
 		}
-		if rested != nil && int64(q.warm.Len())*pageOverhead <= q.window {
+		if rested != nil && !q.manyWarm() {
 			return
 		}
 		q.chill(p)
@@ -252,19 +266,24 @@ func (q *Queue) retreat(rested *Page, enough int64) {
 	}
 }
 
-// rest is told that messages of a page came back without being asked for. If
-// nothing of it is in memory but slots, they have no more business here.
+// manyWarm reports whether the warm pages of a FIFO queue, though they may hold
+// no contents, are too many for the window.
+func (q *Queue) manyWarm() bool { return int64(q.warm.Len())*pageOverhead > q.window }
+
+// rest is told that messages of a page are not in flight any more, or that it is
+// not the tail any more. If nothing of it is in memory but slots, they have no
+// more business here.
 func (q *Queue) rest(p *Page) {
-	if q.store == nil || p.stored.away || p.live == 0 {
+	if q.store == nil || p.stored.away || p.live == 0 || !p.inFlight.Empty() {
 		return
 	}
-	if q.kind == queue.FIFO {
+	if q.kind == queue.FIFO && !p.stored.cold {
 		if last, ok := q.warm.Max(); ok && last == p {
 			q.retreat(p, 0)
 		}
 		return
 	}
-	if p.stored.out == p.live && !p.stored.untold && p != q.tail && !q.wantedHere(p) && p.inFlight.Empty() {
+	if p.stored.out == p.live && p != q.tail && !q.wantedHere(p) && q.tell(p) {
 		q.putAway(p)
 	}
 }
@@ -324,8 +343,7 @@ func (q *Queue) putAway(p *Page) {
 	})
 	g.sortDues()
 	g.out = 0
-	q.held -= g.held
-	g.held = 0
+	q.hold(p, 0)
 	if p.inFlightListed {
 		q.inFlight.Delete(p)
 		p.inFlightListed = false
@@ -377,7 +395,6 @@ func (q *Queue) putOut(p *Page) {
 		s.flags = s.flags&^(isLarge|hasExtra) | isOut
 		p.stored.out++
 	})
-	g := &p.stored
 	if left > 0 {
 		left += pageOverhead
 	} else {
@@ -386,8 +403,7 @@ func (q *Queue) putOut(p *Page) {
 			p.bodies = nil
 		}
 	}
-	q.held += left - g.held
-	g.held = left
+	q.hold(p, left)
 }
 
 // dueAway deals with the delays of a page that is away. Now is in ms.
@@ -424,15 +440,16 @@ func (q *Queue) noteAway(p *Page, i int, step queue.Step) {
 // message whose content is out, or else the first one that the Order should know
 // of; nil if there is none.
 func (q *Queue) wanted(o *Offer) *Page {
-	switch {
-	case q.store == nil:
-		return nil
-	case o.absent != nil:
-		return o.absent
-	case o.limited || len(o.out) == o.max || len(o.moving) == maxMoves:
+	if q.store == nil {
 		return nil
 	}
-	p, _ := q.behind.Min()
+	p := o.absent
+	if p == nil {
+		if o.limited || len(o.out) == o.max || len(o.moving) == maxMoves {
+			return nil
+		}
+		p, _ = q.behind.Min()
+	}
 	if p != nil && p.stored.damaged && len(o.out)+len(o.moving) > 0 {
 		return nil
 	}

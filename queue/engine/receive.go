@@ -97,11 +97,17 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 	var pinned pins
 	out, moving, limited := q.take(&r, r.into[:0], now)
 	for {
+		pinned.release()
 		if want, at := q.offer.want, q.offer.absentAt; len(moving) > 0 || want != nil {
 			// What stays visible is not to be held meanwhile. And a FIFO group that had
 			// some taken gives no more: to go out together, all must be taken at once.
 			had := len(out) > 0
 			if r.timeout == 0 || want != nil && q.kind == queue.FIFO {
+				for k := range out { // to be taken again, beside what comes
+					if p := q.pageOf(&out[k].Receipt); p != nil {
+						pinned.add(p)
+					}
+				}
 				q.undo(out, nil)
 				out = out[:0]
 			}
@@ -112,11 +118,13 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 				pinned.add(want)
 				now, err = q.bring(ctx, now, want, at)
 			}
+			if had && errors.Is(err, queue.ErrStoreCorrupt) {
+				err = nil // what there is goes out first
+			}
 			if refusing := q.refusing(); refusing != nil {
 				err = refusing
 			}
-			if err != nil && !(errors.Is(err, queue.ErrStoreCorrupt) && had) { // else the next receive comes upon the damage
-
+			if err != nil {
 				pinned.release()
 				q.undo(out, nil)
 				q.unlock(now)
@@ -127,7 +135,6 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 			out, moving, limited = q.take(&r, out, now)
 			continue
 		}
-		pinned.release()
 		if len(out) > 0 {
 			q.attempted(&r, out, now)
 			return q.hand(now, out)
@@ -252,6 +259,9 @@ func (o *Offer) Offer(p *Page, i int) Answer {
 		return Leaving
 	}
 	s.receives++
+	if q.store != nil {
+		p.stored.untold.Set(i) // until touch
+	}
 	s.flags &^= isRefused
 	s.lastAt = stampOf(o.ms)
 	if s.firstAt == (stamp{}) {
@@ -419,8 +429,9 @@ func (q *Queue) hand(now int64, out []queue.Delivery) ([]queue.Delivery, error) 
 
 // touch appends the receives in out to the store. It writes down what holds now:
 // a waiter comes here some time after it was served, and others may have
-// received the message since. A store that is full may refuse receives: then they
-// take place all the same, and a crash forgets them.
+// received the message since; what went back to the store meanwhile was told. A
+// store that is full may refuse receives: then they take place all the same, and a
+// crash forgets them.
 func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 	q.touches = q.touches[:0]
 	for i := range out {
@@ -434,10 +445,10 @@ func (q *Queue) touch(now int64, out []queue.Delivery) (queue.Commit, error) {
 	}
 	q.change[0] = queue.Change{Queue: q.number, Touch: q.touches}
 	commit, err := q.append(now, nil)
-	if errors.Is(err, queue.ErrStoreFull) {
-		for i := range q.touches {
-			p, _ := q.pages.At(q.touches[i].Seq)
-			p.stored.untold = true
+	if err == nil {
+		for k := range q.touches {
+			p, i := q.pages.At(q.touches[k].Seq)
+			p.stored.untold.Unset(i)
 		}
 	}
 	return commit, err

@@ -50,6 +50,11 @@ func (q *Queue) changeAll(ctx context.Context, cs ...queue.VisibilityChange) (re
 				refused = refuse(refused, i, err)
 			}
 		}
+		for i := range cs { // not before: a page that rests may go, and with it what is still to be changed
+			if p := q.pageOf(&cs[i].Receipt); p != nil {
+				q.rest(p)
+			}
+		}
 	}
 	q.unlock(now)
 	return refused, err
@@ -151,7 +156,6 @@ func (q *Queue) changeOne(r *queue.Receipt, d time.Duration, now int64) error {
 		q.attempts.noteChanged(f.Seq, s.receives)
 		if s.state == queue.InFlight {
 			q.putBack(p, i, s, queue.StepReleased)
-			q.rest(p)
 		}
 		return nil
 	}

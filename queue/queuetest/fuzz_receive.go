@@ -14,7 +14,7 @@ import (
 func actReceive(r *modelRun) {
 	s := r.side()
 	o := queue.ReceiveOptions{Wait: modelPick(r, queue.None, queue.None, 0)}
-	if len(s.parked) > 0 && r.unordered() || r.waitsElsewhere(s) {
+	if len(s.parked) > 0 && r.unordered(s) || r.waitsElsewhere(s) {
 		o.Wait = queue.None
 	}
 	r.receive(s, o)
@@ -22,16 +22,17 @@ func actReceive(r *modelRun) {
 
 func actPoll(r *modelRun) {
 	s := r.side()
-	if len(s.parked) >= 4 || len(s.parked) > 0 && r.unordered() || r.waitsElsewhere(s) {
+	if len(s.parked) >= 4 || len(s.parked) > 0 && r.unordered(s) || r.waitsElsewhere(s) {
 		return
 	}
 	r.receive(s, queue.ReceiveOptions{Wait: modelPick(r, modelWaits...)})
 }
 
-// unordered reports whether several polls could move messages away in many
-// orders.
-func (r *modelRun) unordered() bool {
-	return r.main.model.cfg.maxReceives > 0 && (r.grouped || r.main.model.refuses)
+// unordered reports whether several polls of s could move messages away in many
+// orders. If s is paged, the next one is served from the pages there are while the
+// first still moves what it came upon.
+func (r *modelRun) unordered(s *modelSide) bool {
+	return r.main.model.cfg.maxReceives > 0 && (r.grouped || r.main.model.refuses || s == r.main && s.model.paged)
 }
 
 // waitsElsewhere reports whether polls of both queues would meet: a message

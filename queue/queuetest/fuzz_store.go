@@ -225,6 +225,7 @@ func (r *modelRun) reopen(s *modelSide) {
 		r.fail(fmt.Errorf("opening %q again: %w", s.cfg.Name, err))
 	}
 	s.q = q
+	s.model.reopened = true
 	s.model.paged = s.model.paged || r.kind == queue.Standard // it reads no more than it is asked for
 }
 

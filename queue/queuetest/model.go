@@ -125,7 +125,11 @@ type modelQueue struct {
 	// The queue keeps only a window of its messages in memory: a FIFO queue need
 	// not know of more messages of a group, or of older groups, beyond it.
 	paged bool
-	fifo    modelGroups
+	// The queue was opened again, so its messages lie in many pages: in an instant
+	// they become visible one page after the other, and who waits is served between.
+	reopened bool
+
+	fifo modelGroups
 }
 
 func newModelQueue(name string, kind queue.Kind, cfg modelConfig, now int64) *modelQueue {

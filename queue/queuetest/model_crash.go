@@ -40,6 +40,9 @@ func (q *modelQueue) survive(all []queue.Peeked, s queue.Stats, leaving []*model
 	if err := q.checkSurvivors(survivors); err != nil {
 		return err
 	}
+	for _, m := range leaving {
+		m.leaving = false // what is gone now is so for good
+	}
 	q.messages = survivors
 	q.lapsed = slices.DeleteFunc(q.lapsed, func(m *modelMessage) bool { return slices.Contains(survivors, m) })
 	q.fifo.restart()
@@ -72,6 +75,8 @@ func (m *modelMessage) comeBack(p *queue.Peeked, atLeast int) error {
 	m.lastAt, m.receipt = 0, queue.Receipt{}
 	if m.receives == 0 {
 		m.firstAt = 0
+	} else {
+		m.dueAt = 0 // over, whatever the queue's delay became since
 	}
 	return nil
 }

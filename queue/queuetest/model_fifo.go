@@ -111,7 +111,7 @@ func (q *modelQueue) judgeRuns(w *modelWaiter, rest []*modelMessage) (taken []*m
 	for i := range w.got {
 		d := &w.got[i]
 		if i == 0 || d.GroupID != group {
-			if len(left) > 0 && !q.mayHoldBack(left) && !q.paged {
+			if len(left) > 0 && !q.mayHoldBack(left) && !q.paged && !q.released && !q.mayBeFew(w) {
 				return nil, fmt.Errorf("%s got %s: it left group %q before %s", w.label, modelGot(w.got), group, left[0].label)
 			}
 			if finished[d.GroupID] {
@@ -244,7 +244,7 @@ func (q *modelQueue) dedupKey(msg *queue.Message) modelDedupKey {
 // reDelay applies a changed delay in retrospect, as Amazon documents for FIFO
 // queues: counted from each message's sending.
 func (q *modelQueue) reDelay() {
-	for _, m := range q.messages {
+	for _, m := range slices.Concat(q.messages, q.lapsed) {
 		if m.adopted {
 			continue
 		}

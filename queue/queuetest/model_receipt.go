@@ -87,11 +87,12 @@ func (q *modelQueue) mayHide(r *modelReceipt, d time.Duration) modelVerdict {
 	}
 	late := func(from int64) bool { return q.now+ms > from+modelMillis(queue.MaxVisibility) }
 	switch m := r.m; {
-	case m.lastAt != 0 && late(m.lastAt):
+	case m.lastAt != 0 && late(m.lastAt) && !q.paged:
 		return append(modelFailures(v), queue.ErrInvalidParameter)
-	case m.lastAt == 0 && late(r.at):
-		// Received before a restart, which forgets the time of the latest
-		// receive but not that of this receipt.
+	case (m.lastAt == 0 || q.paged) && late(r.at):
+		// Received before a restart, or before the message went back to the store,
+		// which forgets the time of the latest receive but not that of this receipt. Or
+		// a later one was undone while a page was read, and the time is that one's.
 		return append(v, queue.ErrInvalidParameter)
 	}
 	return v

@@ -55,7 +55,9 @@ func (q *modelQueue) checkUnserved(w *modelWaiter, taken []*modelMessage) error 
 
 // mayBeFew reports whether w may have got fewer than there were: one that waited
 // gets what is in memory when something is.
-func (q *modelQueue) mayBeFew(w *modelWaiter) bool { return q.paged && w.deadline > w.arrived && len(w.got) > 0 }
+func (q *modelQueue) mayBeFew(w *modelWaiter) bool {
+	return (q.paged || q.reopened) && w.deadline > w.arrived && len(w.got) > 0
+}
 
 // checkGot compares the messages that w got with those it must have got.
 func (w *modelWaiter) checkGot(want []*modelMessage) error {
