@@ -18,7 +18,7 @@ var contractCases = []testCase{
 		test: func(d *desk) {
 			q, err := d.harness.New(d.T, queue.Config{})
 			require.NoError(d, err)
-			d.opened = append(d.opened, q)
+			d.opened(q)
 			d = d.at(q)
 			d.send("a")
 			start := time.Now()

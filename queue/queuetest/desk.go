@@ -28,8 +28,7 @@ type desk struct {
 	dead queue.Queue // its dead-letter queue, in cases with maxReceives
 
 	harness Harness
-	opened  []queue.Queue // all queues of the case, in order of making
-	made    atomic.Int64  // messages made, for distinct groups and deduplication IDs
+	made    atomic.Int64 // messages made, for distinct groups and deduplication IDs
 }
 
 // at returns the desk with another queue on it.
@@ -51,8 +50,14 @@ func (d *desk) openNamed(name string, cfg queue.Config) queue.Queue {
 	cfg.Name = d.name(name)
 	q, err := d.harness.New(d.T, cfg)
 	require.NoError(d, err, "making a queue of %+v", cfg)
-	d.opened = append(d.opened, q)
+	d.opened(q)
 	return q
+}
+
+// opened leaves it to the end of the case to check and close q: before whatever
+// the harness left to it when it made q.
+func (d *desk) opened(q queue.Queue) {
+	d.Cleanup(func() { d.leave(q) })
 }
 
 func (d *desk) name(name string) string {
