@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -80,7 +81,7 @@ func tree(t *testing.T) (folder string, paths []string) {
 
 // tampering changes messages on their way into the queue, or interrupts the run.
 type tampering struct {
-	inspectable
+	jobQueue
 	tamper    func(ms []queue.Message, interrupt context.CancelCauseFunc) []queue.Message
 	interrupt context.CancelCauseFunc
 }
@@ -89,7 +90,7 @@ func (q tampering) SendBatch(ctx context.Context, ms []queue.Message) ([]queue.S
 	if q.tamper != nil {
 		ms = q.tamper(ms, q.interrupt)
 	}
-	return q.inspectable.SendBatch(ctx, ms)
+	return q.jobQueue.SendBatch(ctx, ms)
 }
 
 // hash runs the program in virtual time, tampering with q's messages unless
@@ -98,15 +99,15 @@ func hash(t *testing.T, folder string, q tampering) (rows map[string]string, err
 	t.Helper()
 	var out bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
-		opened, openErr := openQueue()
+		opened, openErr := openQueue(t.Context(), nil)
 		if openErr != nil {
 			t.Fatal(openErr)
 		}
 		defer opened.Close()
 		ctx, interrupt := context.WithCancelCause(t.Context())
 		defer interrupt(nil)
-		q.inspectable, q.interrupt = opened, interrupt
-		err = run(ctx, q, folder, 3, &out, false)
+		q.jobQueue, q.interrupt = opened, interrupt
+		err = run(ctx, q, newRecords(), folder, 3, &out, false)
 	})
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	names := []string{"sent", "received", "redelivered", "deleted", "left", "lost", "messages/s"}
@@ -136,6 +137,40 @@ func TestRun(t *testing.T) {
 	}
 	if rows["redelivered"] == "0" {
 		t.Errorf("rows are %v; want redeliveries, as consumers crashed", rows)
+	}
+}
+
+// Nothing may be printed that was not before there was a -store.
+func TestOutputWithoutStore(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "file"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		q, err := openQueue(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		if err := run(t.Context(), q, newRecords(), folder, crashEvery, &out, false); err != nil {
+			t.Error(err)
+		}
+	})
+	const want = `1 files for 8 consumers
+deleted N of 1
+sent         1
+received     1
+redelivered  0
+deleted      1
+left         0
+lost         0
+messages/s   N
+`
+	// How far the work is when progress is first shown is anybody's guess.
+	got := regexp.MustCompile(`(deleted |messages/s   )\d+( of 1)?\n`).ReplaceAllString(out.String(), "${1}N$2\n")
+	if got != want {
+		t.Errorf("printed\n%s; want\n%s", out.String(), want)
 	}
 }
 
@@ -203,7 +238,7 @@ func TestRunWithoutFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range []string{file, file + "-is-missing"} {
-		if err := run(t.Context(), nil, folder, 1, io.Discard, false); err == nil {
+		if err := run(t.Context(), nil, newRecords(), folder, 1, io.Discard, false); err == nil {
 			t.Errorf("run took %s for a folder", folder)
 		}
 	}

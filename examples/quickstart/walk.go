@@ -39,6 +39,36 @@ func openFolder(folder string) (*os.Root, error) {
 	return os.OpenRoot(folder)
 }
 
+// realPath returns the one absolute path of a file or folder that has no
+// symbolic links in it.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// outside returns an error if dir, which need not be there yet, lies in folder:
+// then its files would be hashed while they change.
+func outside(folder, dir string) error {
+	folder, err := realPath(folder)
+	if err != nil {
+		return err
+	}
+	real, err := realPath(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		real, err = realPath(filepath.Join(dir, ".."))
+	}
+	if err != nil {
+		return err
+	}
+	if below, err := filepath.Rel(folder, real); err == nil && filepath.IsLocal(below) {
+		return fmt.Errorf("%s lies in %s, whose files are hashed; take another -store", dir, folder)
+	}
+	return nil
+}
+
 // files returns the paths, relative to root, of all regular files below it.
 // Symbolic links, devices and the like are skipped. A folder that can't be
 // listed is among the paths, so that it does not go unnoticed: hashing it is an
