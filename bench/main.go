@@ -1,6 +1,7 @@
 // Command bench measures what Restante costs:
 //
 //	go run ./bench [-quick] [-json]
+//	go run ./bench -durable [-dir FOLDER] [-quick] [-json]
 //
 // from the root of the repository. It prints a table of rows and, below it, the
 // ratios that have a goal, each with its numerator, its denominator and whether
@@ -37,6 +38,24 @@
 //     and before (idle): what a Send would take that began at any moment of it.
 //   - idle_polls, idle_queues: what waiting receivers and unused queues cost.
 //
+// # With -durable
+//
+// Queues over files are measured instead, on the disk of FOLDER:
+//
+//   - raw_disk: writing 4 KiB into a file that is there, and waiting until the
+//     disk has it: the yardstick of the disk.
+//   - durable_send: Send from so many goroutines, each of which waits until its
+//     message is on the disk.
+//   - durable_lifecycle: SendBatch, Receive and DeleteBatch of ten.
+//   - reopen: opening a store with so many messages, as a share of reading its
+//     files from the page cache; after a clean close, and from a copy made of a
+//     store that had taken no checkpoint. A store takes one at least every GiB of
+//     its log, so there can't be more messages without.
+//   - stored_heap: what the heap grows by, at rest and at most while draining, when
+//     messages were sent (untouched), every second one was then deleted, all were
+//     received and timed out, all have delays at random, or are in message groups
+//     of a FIFO queue, which remembers their deduplication IDs as well.
+//
 // # How it is measured
 //
 // A row is the median of several rounds, with the least and the greatest. The
@@ -57,6 +76,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -66,6 +86,8 @@ import (
 )
 
 func main() {
+	durable := flag.Bool("durable", false, "measure queues over files instead of queues in memory")
+	dir := flag.String("dir", ".", "with -durable, the folder to make a temporary folder in")
 	quick := flag.Bool("quick", false, "measure only some of the rows, within a minute")
 	asJSON := flag.Bool("json", false, "print one JSON object and no table")
 	flag.Parse()
@@ -78,10 +100,21 @@ func main() {
 		p = quickPlan
 	}
 	command := "go run ./bench " + strings.Join(os.Args[1:], " ")
-	if err := bench(p, strings.TrimSpace(command), *asJSON, os.Stdout, os.Stderr); err != nil {
+	if err := start(p, *durable, *dir, strings.TrimSpace(command), *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// start is main with a folder that is removed at the end.
+func start(p plan, durable bool, dir, command string, asJSON bool) (err error) {
+	if durable {
+		if p.dir, err = os.MkdirTemp(dir, "bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(p.dir)) }()
+	}
+	return bench(p, command, asJSON, os.Stdout, os.Stderr)
 }
 
 // bench measures everything in p and prints the report to out.

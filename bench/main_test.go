@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ var tinyPlan = plan{
 	tenants: 10, tenantsSeen: 100, tenantsHeld: 40,
 	expiring: 1500, lead: 200 * time.Millisecond, sendFor: time.Millisecond,
 	polls: 10, pollFor: 20 * time.Millisecond, queues: 10,
+	producers: [...]int{1, 2, 3, 4}, diskFor: 10 * time.Millisecond, stored: 3000, unsaved: 2000, inGroups: 100,
 }
 
 var ratioNames = []string{
@@ -109,6 +111,32 @@ func TestJSON(t *testing.T) {
 		assert.NotEmpty(t, got.Machine.Go)
 		assert.NotEmpty(t, progress.String())
 	}
+}
+
+func TestDurable(t *testing.T) {
+	p := tinyPlan
+	p.dir = t.TempDir()
+	var out, progress bytes.Buffer
+	require.NoError(t, bench(p, "command", true, &out, &progress))
+	var got struct {
+		Ratios map[string]ratio
+		Rows   []row
+	}
+	require.NoError(t, json.Unmarshal(out.Bytes(), &got))
+	for _, name := range []string{
+		"durable_send_1_speed_of_raw_disk", "durable_send_128_speed_of_raw_disk",
+		"reopen_with_checkpoint_of_a_read", "reopen_without_checkpoint_of_a_read",
+	} {
+		assert.Positive(t, got.Ratios[name].Value, name)
+	}
+	for _, state := range storedStates {
+		assert.Contains(t, got.Ratios, "heap_"+state+"_rest")
+		assert.Contains(t, got.Ratios, "heap_"+state+"_drain")
+	}
+	assert.Len(t, got.Ratios, 4+2*len(storedStates))
+	left, err := os.ReadDir(p.dir)
+	require.NoError(t, err)
+	assert.Len(t, left, 1, "the file that was written raw; the stores are removed")
 }
 
 func TestTable(t *testing.T) {

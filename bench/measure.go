@@ -205,6 +205,13 @@ type progress struct {
 	began time.Time
 }
 
+// every says how far a long step is, about ten times, when n more are done.
+func (p *progress) every(n, done, all int, what string) {
+	if step := max(1, all/10); p != nil && done/step != (done-n)/step && all > 10*many {
+		p.say("  %d of %d %s", done, all, what)
+	}
+}
+
 func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.to, "%6.1fs %s\n", time.Since(p.began).Seconds(), fmt.Sprintf(format, args...))
 }

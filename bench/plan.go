@@ -30,6 +30,14 @@ type plan struct {
 	polls   int
 	pollFor time.Duration
 	queues  int
+
+	// With -durable these are measured instead.
+	dir       string        // for the files; empty: in memory, all of the above
+	producers [4]int        // of durable sends
+	diskFor   time.Duration // a round on the disk
+	stored    int           // messages where a store is opened, and where its heap is measured
+	unsaved   int           // messages of a store without a checkpoint
+	inGroups  int           // groups of the FIFO queue among them
 }
 
 var fullPlan = plan{
@@ -41,6 +49,8 @@ var fullPlan = plan{
 	tenants: 10, tenantsSeen: 1000, tenantsHeld: 100,
 	expiring: 1e6, lead: time.Second, sendFor: time.Second,
 	polls: 10_000, pollFor: 10 * time.Second, queues: 10_000,
+	producers: [...]int{1, 16, 128, 1024}, diskFor: time.Second,
+	stored: 5e6, unsaved: 900_000, inGroups: 1e6,
 }
 
 var quickPlan = func() plan {
@@ -48,5 +58,6 @@ var quickPlan = func() plan {
 	p.quick = true
 	p.rounds, p.slowRounds, p.groupRounds = 5, 1, 2
 	p.pollFor = 3 * time.Second
+	p.diskFor, p.stored, p.unsaved, p.inGroups = 300*time.Millisecond, 200_000, 200_000, 40_000
 	return p
 }()

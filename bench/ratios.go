@@ -3,6 +3,11 @@ package main
 // roundsTo is the sign of a ratio that is compared to one decimal.
 const roundsTo = "rounds to"
 
+// within is the sign of a ratio with a least value, low, and a greatest, its goal.
+const within = "within 0.8 and"
+
+const low = 0.8
+
 // A ratio is a quotient that has a goal.
 type ratio struct {
 	Value       float64 `json:"value"`
@@ -25,6 +30,10 @@ func ratios(p plan, rs *results) (list []ratio) {
 			r.Met = r.Value < r.Goal
 		case "<=":
 			r.Met = r.Value <= r.Goal
+		case ">=":
+			r.Met = r.Value >= r.Goal
+		case within:
+			r.Met = low <= r.Value && r.Value <= r.Goal
 		case roundsTo:
 			// A page that many messages share is no allocation of each.
 			r.Met = r.Value < r.Goal+0.05
@@ -75,6 +84,26 @@ func ratios(p plan, rs *results) (list []ratio) {
 	own("fifo_bytes_per_group", rs.find("", groupMemoryName(p.remembered)), "<=", 200)
 	own("fifo_bytes_per_dedup", rs.find("", dedupMemoryName(p.remembered)), "<=", 40)
 	own("bytes_per_message", rs.find("", memoryName(p.queued[0])), "<=", 80)
+	// speed adds how many times as many messages a row makes in a second.
+	speed := func(name string, a, b *row, sign string, goal float64) {
+		if a == nil || b == nil {
+			return
+		}
+		add(ratio{
+			name: name, of: b.Name + " over " + a.Name, Numerator: b.Median, Denominator: a.Median,
+			Unit: a.Unit, Goal: goal, sign: sign,
+		})
+	}
+	raw := rs.find("", rawDiskName)
+	speed("durable_send_1_speed_of_raw_disk", rs.find("", durableSendName(p.producers[0])), raw, within, 1.1)
+	speed("durable_send_128_speed_of_raw_disk", rs.find("", durableSendName(p.producers[2])), raw, ">=", 40)
+	own("reopen_with_checkpoint_of_a_read", rs.find("", reopenName(p.stored, false)), "<=", 0.2)
+	own("reopen_without_checkpoint_of_a_read", rs.find("", reopenName(p.unsaved, true)), "<=", 3)
+	for _, state := range storedStates {
+		for _, when := range []string{"rest", "drain"} {
+			own("heap_"+state+"_"+when, rs.find("", storedHeapName(p, state)+"/"+when), "<=", 64)
+		}
+	}
 	own("idle_polls_core_share", rs.find("", idlePollsName(p)), "<", 0.01)
 	return list
 }

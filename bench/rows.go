@@ -22,6 +22,9 @@ type entry struct {
 // which all rows with bodies of that size share.
 func table(p plan, small *ring, progress *progress) []group {
 	large := newRing(1024) // its own group's, so that no other heap holds it
+	if p.dir != "" {
+		return durableTable(p, large, progress)
+	}
 	return []group{
 		{"idle", p.slowRounds, idleEntries(p, small)},
 		{"lifecycle of 64 B", p.rounds, lifecycleEntries(p, small)},
@@ -34,6 +37,42 @@ func table(p plan, small *ring, progress *progress) []group {
 		{"expiry", p.slowRounds, expiryEntries(p, small)},
 		{"memory", p.slowRounds, memoryEntries(p, small)},
 		{"memory of FIFO queues", p.slowRounds, fifoMemoryEntries(p, small)},
+	}
+}
+
+// durableTable is the table of what a file store costs.
+func durableTable(p plan, bodies *ring, progress *progress) []group {
+	disk := []entry{{name: rawDiskName, quick: true, trial: &rawDisk{dir: p.dir, duration: p.diskFor}}}
+	for _, n := range p.producers {
+		disk = append(disk, entry{
+			name: durableSendName(n), quick: true,
+			trial: &durableSend{dir: p.dir, producers: n, bodies: bodies, duration: p.diskFor},
+		})
+	}
+	for _, goroutines := range []int{1, 16} {
+		disk = append(disk, entry{
+			name: fmt.Sprintf("durable_lifecycle/body=1024/batch=10/goroutines=%d", goroutines), quick: true,
+			trial: &durableLifecycle{dir: p.dir, batch: 10, goroutines: goroutines, bodies: bodies, duration: p.diskFor},
+		})
+	}
+	opened := []entry{
+		{name: reopenName(p.stored, false), quick: true, trial: &reopen{
+			dir: p.dir, messages: p.stored, bodies: bodies, progress: progress,
+		}},
+		{name: reopenName(p.unsaved, true), quick: true, trial: &reopen{
+			dir: p.dir, messages: p.unsaved, crashed: true, bodies: bodies, progress: progress,
+		}},
+	}
+	var heap []entry
+	for _, state := range storedStates {
+		heap = append(heap, entry{name: storedHeapName(p, state), quick: true, trial: &storedHeap{
+			dir: p.dir, messages: p.stored, state: state, groups: p.inGroups, bodies: bodies, progress: progress,
+		}})
+	}
+	return []group{
+		{"disk", p.rounds, disk},
+		{"opening", 1, opened},
+		{"heap of a stored queue", 1, heap},
 	}
 }
 
@@ -165,6 +204,20 @@ func fifoMemoryEntries(p plan, bodies *ring) []entry {
 }
 
 // The names of rows that have a goal; see goals.
+
+const rawDiskName = "raw_disk/write=4096"
+
+func durableSendName(producers int) string {
+	return fmt.Sprintf("durable_send/body=1024/producers=%d", producers)
+}
+
+func reopenName(messages int, crashed bool) string {
+	return fmt.Sprintf("reopen/body=1024/messages=%d/checkpoint=%t", messages, !crashed)
+}
+
+func storedHeapName(p plan, state string) string {
+	return fmt.Sprintf("stored_heap/body=1024/messages=%d/state=%s", p.stored, state)
+}
 
 func lifecycleName(body, batch, backlog, goroutines int) string {
 	return fmt.Sprintf("lifecycle/body=%d/batch=%d/backlog=%d/goroutines=%d", body, batch, backlog, goroutines)
