@@ -100,6 +100,9 @@ func ratios(p plan, rs *results) (list []ratio) {
 	own("reopen_with_checkpoint_of_a_read", rs.find("", reopenName(p.stored, false)), "<=", 0.2)
 	own("reopen_without_checkpoint_of_a_read", rs.find("", reopenName(p.unsaved, true)), "<=", 3)
 	for _, state := range storedStates {
+		if state == grouped {
+			continue // deduplication IDs alone, which are in memory for five minutes, take more: see the rows
+		}
 		for _, when := range []string{"rest", "drain"} {
 			own("heap_"+state+"_"+when, rs.find("", storedHeapName(p, state)+"/"+when), "<=", 64)
 		}

@@ -32,7 +32,7 @@ type reopen struct {
 func (t *reopen) round() (_ []value, err error) {
 	o := filestore.Options{Sync: filestore.LoseUnsynced} // while it is filled
 	if t.crashed {
-		o.SegmentSize = 1 << 30
+		o = filestore.Options{SegmentSize: 1 << 30} // synced: what was not is written anew, which takes longer
 	}
 	q, err := newStored(t.dir, queue.Standard, o, false)
 	if err != nil {

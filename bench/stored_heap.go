@@ -74,10 +74,14 @@ func (t *storedHeap) round() (_ []value, err error) {
 		return nil, err
 	}
 	const mega = 1 << 20
-	return []value{
+	values := []value{
 		{name: "rest", unit: "MiB", numerator: rest / mega, denominator: 1},
 		{name: "drain", unit: "MiB", numerator: peak / mega, denominator: 1},
-	}, nil
+	}
+	if t.state == grouped {
+		values = append(values, value{name: "group", unit: "B/group", numerator: rest, denominator: float64(t.groups)})
+	}
+	return values, nil
 }
 
 // touch receives all messages once, deletes every second one if the state says
