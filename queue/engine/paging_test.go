@@ -839,6 +839,7 @@ func TestTraceOfPagesAway(t *testing.T) {
 		send(t, q, all...)
 		time.Sleep(time.Second)
 		remove(t, q, receive(t, q, queue.ReceiveOptions{}, all...))
+		synctest.Wait() // events may come from the timer's goroutine
 		if len(steps) != len(all) {
 			t.Errorf("events tell of %d messages", len(steps))
 		}

@@ -30,9 +30,11 @@ func actPoll(r *modelRun) {
 
 // unordered reports whether several polls of s could move messages away in many
 // orders. If s is paged, the next one is served from the pages there are while the
-// first still moves what it came upon.
+// first still moves what it came upon; so it is if the first hides nothing.
 func (r *modelRun) unordered(s *modelSide) bool {
-	return r.main.model.cfg.maxReceives > 0 && (r.grouped || r.main.model.refuses || s == r.main && s.model.paged)
+	hidesNothing := func(p *modelReceiver) bool { return p.visibility == 0 }
+	return r.main.model.cfg.maxReceives > 0 && (r.grouped || r.main.model.refuses ||
+		s == r.main && (s.model.paged || slices.ContainsFunc(s.parked, hidesNothing)))
 }
 
 // waitsElsewhere reports whether polls of both queues would meet: a message
