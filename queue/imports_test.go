@@ -40,7 +40,7 @@ var house = []room{
 	{name: "queue/filestore", imports: []string{"queue", "queue/filestore/internal/disk"},
 		tests: []string{"standard", "fifo", "queue/filestore/internal/disk/crashdisk"}},
 	{name: "queue/filestore/storetool", imports: []string{"queue", "queue/filestore"}},
-	{name: "queue/sqlitestore", imports: []string{"queue"}, own: true},
+	{name: "queue/sqlitestore", imports: []string{"queue"}, tests: []string{"standard", "fifo"}, own: true},
 	{name: "queue/broker", imports: []string{"queue", "standard", "fifo", "queue/filestore"}},
 	{name: "queue/sqsapi", imports: []string{"queue", "queue/broker"}},
 	{name: "queue/sqsapi/awstest", imports: []string{"queue", "queue/broker", "queue/sqsapi"}, own: true},
