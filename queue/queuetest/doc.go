@@ -51,4 +51,16 @@
 //
 // The suite sees queues only through their interface. What a store keeps over
 // a crash is not its subject.
+//
+// # Stores
+//
+// Who implements [queue.Store] has a suite of the same form, [TestStore], which
+// asks for a function that opens a store at a place, and for hooks that break
+// things (a crash, a failed sync, a full disk) as far as there are any. The first
+// part of a case's name says what it is about: Attach, Drop, Next, Now; Change
+// and Append; Load and Record; Pages, Dedup and Meta, which come back from Attach
+// and Meta; Wait, Close and Lock; Failed, Full and Crash, which need hooks; Churn
+// and Model, which are long, the latter at random. Everything that a case has
+// appended is compared with a model, at once and after the store was opened
+// again. [OverStore] then runs the suite of queues over the same store.
 package queuetest

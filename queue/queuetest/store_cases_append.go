@@ -123,7 +123,7 @@ func testAppendDoesNotWait(d *storeDesk) {
 	c := d.append(q.insertion(1))
 	waits := make(chan error, 1)
 	go func() { waits <- d.st.Wait(c, queue.Durable) }() // ends after release
-	time.Sleep(5 * time.Millisecond)                     // let it lead a sync; if it doesn't yet, less is tested
+	time.Sleep(50 * time.Millisecond)                    // let it lead a sync; if it doesn't yet, less is tested
 	for range 100 {
 		d.append(other.insertion(1))
 		d.append(q.insertion(1), other.removal(1))

@@ -90,14 +90,14 @@ var storeChangeCases = []storeCase{
 		rule: "a touch of a record that is gone is ignored and brings nothing back",
 		test: func(d *storeDesk) {
 			q := d.queue("orders")
-			touch := queue.Change{Queue: q.number, Touch: []queue.Touch{{Seq: 1, Receives: 1, FirstReceivedAt: d.clock}, {Seq: 2, Receives: 1, FirstReceivedAt: d.clock}}}
+			touch := []queue.Touch{{Seq: 1, Receives: 1, FirstReceivedAt: d.clock}, {Seq: 2, Receives: 1, FirstReceivedAt: d.clock}}
 			q.insert(2)
 			q.remove(1)
-			d.commit(touch)
+			d.commit(queue.Change{Queue: q.number, Touch: touch})
 			q.has(2)
 			d.verify()
 			d.commit(queue.Change{Queue: q.number, Clear: true})
-			d.commit(touch)
+			d.commit(queue.Change{Queue: q.number, Touch: touch})
 			q.has()
 			d.verify()
 		},

@@ -282,6 +282,27 @@ var storeFullCases = []storeCase{
 		},
 	},
 	{
+		name:  "Full/under-way",
+		rule:  "what a store took before its room ended becomes durable all the same: a full disk refuses new messages and breaks nothing",
+		needs: []storeHook{needsFull},
+		test: func(d *storeDesk) {
+			q := d.queue("orders")
+			for n := range 60 {
+				for range 1 + n%3 { // a handful of messages: room for so much a store may well have set aside
+					c := q.insertion(1)
+					c.Insert[0].Body = noise(d, n*37%500)
+					d.append(c)
+				}
+				d.h.Full(d.t, d.st, true)
+				d.append(q.removal(q.next-1, q.next-2))
+				d.settle()
+				d.h.Full(d.t, d.st, false)
+				d.append(q.insertion(1))
+			}
+			d.verify()
+		},
+	},
+	{
 		name:  "Full/ends",
 		rule:  "when there is room again the store takes records, with the numbers that were refused",
 		needs: []storeHook{needsFull},

@@ -8,9 +8,10 @@ import (
 	"github.com/restantemq/restante/queue"
 )
 
-// storeModelCases do everything at random, and compare with the model. Each
-// leaves out some of what stores can do, because a crash, say, forgives much.
-var storeModelCases = func() []storeCase {
+// storeModelCases returns cases that do everything at random, and compare with
+// the model. Each leaves out some of what stores can do, because a crash, say,
+// forgives much.
+func storeModelCases() []storeCase {
 	var cases []storeCase
 	for _, c := range []storeCase{
 		{name: "reopen", rule: "whatever was appended is there, whatever else happened, as long as the store is closed in order"},
@@ -27,7 +28,7 @@ var storeModelCases = func() []storeCase {
 		}
 	}
 	return cases
-}()
+}
 
 // A storeWalk is a random walk through what a store can do.
 type storeWalk struct{ crashes, fails, fills bool }
@@ -67,7 +68,8 @@ func (w storeWalk) walk(d *storeDesk, steps int) {
 			d.sees("durable")
 		case n < 91 && w.fills:
 			full = !full
-			d.stepf("full: %v", full)
+			d.stepf("everything becomes durable, full: %v", full)
+			d.settle()
 			d.h.Full(d.t, d.st, full)
 		case n < 95 && w.crashes:
 			l := bothLevels[random.IntN(2)]
@@ -136,8 +138,8 @@ func (w storeWalk) append(d *storeDesk, random *rand.Rand, full bool) {
 		next[q] = q.next
 		b.Changes = append(b.Changes, d.anyChange(q, random))
 	}
-	for range max(0, random.IntN(8)-5) {
-		v := queue.Meta{Name: fmt.Sprintf("name-%d", random.IntN(6))}
+	for _, i := range random.Perm(6)[:max(0, random.IntN(8)-5)] {
+		v := queue.Meta{Name: fmt.Sprintf("name-%d", i)}
 		if random.IntN(4) > 0 {
 			v.Value = append([]byte{}, noise(d, max(0, random.IntN(20)-5))...)
 		}
@@ -222,9 +224,8 @@ func (d *storeDesk) anyChange(q *storeQueue, random *rand.Rand) queue.Change {
 			c.Touch = append(c.Touch, queue.Touch{Seq: seq, Receives: r.Receives + 1, FirstReceivedAt: d.clock})
 		}
 	}
-	for range max(0, random.IntN(8)-5) {
-		key := [16]byte{byte(random.IntN(12))}
-		c.Dedup = append(c.Dedup, queue.Dedup{Key: key, Seq: any(), Until: d.clock + []int64{-1, 0, 1, 2, 11, 1001, 200_000, 1e9}[random.IntN(8)]})
+	for _, i := range random.Perm(12)[:max(0, random.IntN(8)-5)] {
+		c.Dedup = append(c.Dedup, queue.Dedup{Key: [16]byte{byte(i)}, Seq: any(), Until: d.clock + []int64{-1, 0, 1, 2, 11, 1001, 200_000, 1e9}[random.IntN(8)]})
 	}
 	return c
 }

@@ -44,7 +44,6 @@ type flawedStore struct {
 	notes  map[string]uint64
 	queued []*queue.Batch
 	arena  []byte
-	values map[string][]byte
 }
 
 func (s *flawedStore) Attach(ctx context.Context, name string, kind queue.Kind) (*queue.Recovery, error) {

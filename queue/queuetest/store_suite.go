@@ -39,8 +39,8 @@ type StoreHarness struct {
 	// write instead does as well.
 	Fail func(t *testing.T, st queue.Store)
 
-	// Full, with true, leaves st no room for any further record; with false
-	// there is room again.
+	// Full, with true, leaves st no room for any further record, though batches
+	// that it took may be under way; with false there is room again.
 	Full func(t *testing.T, st queue.Store, full bool)
 
 	// Hold keeps whatever is not durable yet from becoming so until release is
@@ -113,7 +113,7 @@ func allStoreCases() []storeCase {
 		storePageCases, storeDedupCases, storeMetaCases,
 		storeWaitCases, storeCloseCases,
 		storeFailedCases, storeFullCases, storeCrashCases,
-		storeChurnCases, storeModelCases,
+		storeChurnCases, storeModelCases(),
 	)
 }
 

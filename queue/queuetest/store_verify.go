@@ -1,9 +1,10 @@
 package queuetest
 
 import (
-	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -126,7 +127,7 @@ func (d *storeDesk) survived(what string, floor int) {
 	d.noError(err, "%s: Meta", what)
 
 	state := d.base.clone()
-	var differences []error
+	var differences []string
 	for k := 0; ; k++ {
 		if k >= floor {
 			err := d.fits(state, found, meta)
@@ -134,7 +135,7 @@ func (d *storeDesk) survived(what string, floor int) {
 				d.goOn(state, found, k)
 				return
 			}
-			differences = append(differences, fmt.Errorf("\n\twith %d of the %d batches that were under way: %w", k, len(d.tail), err))
+			differences = append(differences, fmt.Sprintf("with %d of the %d batches under way: %v", k, len(d.tail), err))
 		}
 		if k == len(d.tail) {
 			break
@@ -142,10 +143,10 @@ func (d *storeDesk) survived(what string, floor int) {
 		state.apply(d.tail[k])
 	}
 	if n := len(differences); n > 5 {
-		differences = slices.Concat(differences[:2], []error{errors.New("\n\t...")}, differences[n-3:])
+		differences = slices.Concat(differences[:2], []string{"..."}, differences[n-3:])
 	}
 	d.fatalf("%s: of the %d batches under way the %d oldest must have survived, and of the others only the oldest may, each as a whole; "+
-		"what is there fits none of it:%v", what, len(d.tail), floor, errors.Join(differences...))
+		"what is there fits none of it:\n\t%s", what, len(d.tail), floor, strings.Join(differences, "\n\t"))
 }
 
 // find attaches every queue that ever was, and loads it.
@@ -179,7 +180,11 @@ func (d *storeDesk) fits(m *storeModel, found []survivor, meta map[string][]byte
 		if state.key != f.rec.Key {
 			return fmt.Errorf("the key of queue %s is %x; it was %x before", brief(f.name), f.rec.Key, state.key)
 		}
-		if err := errors.Join(state.checkRecords(f.records, 0, ^uint64(0)), state.checkRecovery(f.rec, m.now)); err != nil {
+		err := state.checkRecords(f.records, 0, math.MaxUint64)
+		if err == nil {
+			err = state.checkRecovery(f.rec, m.now)
+		}
+		if err != nil {
 			return fmt.Errorf("queue %s: %w", brief(f.name), err)
 		}
 	}
