@@ -73,12 +73,16 @@ func (s *Store) check(b *queue.Batch) {
 		case !q.attached && !c.Drop: // whoever manages queues may drop one that nobody has
 			panicf("a batch changes queue %q, which is not attached", q.name)
 		}
+		next := q.next
 		for j := range b.Changes[:i] {
-			if b.Changes[j].Queue == c.Queue && b.Changes[j].Drop {
+			switch earlier := &b.Changes[j]; {
+			case earlier.Queue != c.Queue:
+			case earlier.Drop:
 				panicf("a batch changes queue %q after it has dropped it", q.name)
+			case len(earlier.Insert) > 0:
+				next = earlier.Insert[len(earlier.Insert)-1].Seq + 1
 			}
 		}
-		next := q.next
 		for j := range c.Insert {
 			if c.Insert[j].Seq < next || c.Insert[j].Seq+1 == 0 {
 				panicf("record %d of queue %q is inserted after %d", c.Insert[j].Seq, q.name, next-1)

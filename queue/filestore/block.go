@@ -167,6 +167,7 @@ func (s *state) settle(t *settlement) bool {
 	s.bytes -= t.bytes
 	s.stale -= p.change.stale.count()
 	p.change.stale = bitmap{}
+	s.reckon(p)
 	switch {
 	case t.queue == 0:
 		s.weigh(p.block, -int64(p.blockSize))

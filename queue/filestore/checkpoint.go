@@ -268,6 +268,7 @@ func (r *restoration) page(in *input) string {
 	if has&pageHasStale != 0 {
 		r.changed(q, p).stale = in.bitmap()
 		r.stale += p.change.stale.count()
+		r.reckon(p)
 	}
 	if has&pageHasEntries != 0 {
 		var before entry
@@ -301,6 +302,7 @@ func (r *restoration) orphan(in *input) string {
 	r.orphans[p.block] = p
 	r.bytes += p.bytes
 	r.stale += p.change.stale.count()
+	r.reckon(p)
 	return ""
 }
 

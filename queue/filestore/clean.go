@@ -22,7 +22,7 @@ type candidate struct {
 
 const (
 	cleanStep   = 256 << 10 // bytes of a segment that are read for one step
-	mostToClean = 64 << 20  // a segment that is larger is only freed as a whole
+	mostToClean = 64 << 20  // bytes of segments that a turn reads, however much should go
 )
 
 // clean moves the records and blocks that are still needed out of one segment,
@@ -80,7 +80,7 @@ func (s *Store) choose() (cleaning, int64) {
 	for _, g := range s.segments {
 		// What is not written yet can't be read; and a segment that is almost
 		// full of what is needed gives too little.
-		if g == s.last || g.written < g.end || g.unreadable || g.live == 0 || g.size > mostToClean ||
+		if g == s.last || g.written < g.end || g.unreadable || g.live == 0 ||
 			g.live > g.size-g.size/8 {
 			continue
 		}
@@ -236,8 +236,8 @@ func (s *Store) moveDedup(payload []byte, at place) {
 	if i < 0 {
 		return
 	}
-	if i == 0 { // as with expire
-		entries = slices.DeleteFunc(entries, func(d queue.Dedup) bool { return d.Until <= s.now })
+	for i == 0 && len(entries) > 0 && entries[0].Until <= s.now { // as with expire
+		entries = entries[1:]
 	}
 	start := s.tail.begin()
 	s.tail.buf = encodeDedupBlock(s.tail.buf, number, at, entries)

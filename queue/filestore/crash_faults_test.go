@@ -20,6 +20,7 @@ type trouble struct {
 	fault   crashdisk.Fault
 	concern func(crashdisk.Kind) bool
 	forever bool // all such operations from then on, or only one
+	once    bool // it is nothing that a store need fail for, if it makes files ahead
 }
 
 func anyKind(crashdisk.Kind) bool      { return true }
@@ -28,11 +29,11 @@ func growKind(k crashdisk.Kind) bool   { return k == crashdisk.Write || k == cra
 func createKind(k crashdisk.Kind) bool { return k == crashdisk.Create }
 
 var troubles = []trouble{
-	{"one operation fails", crashdisk.Fault{Err: syscall.EIO}, anyKind, false},
-	{"all operations fail", crashdisk.Fault{Err: syscall.EIO}, anyKind, true},
-	{"one write is short", crashdisk.Fault{Err: syscall.EIO, Short: 100}, writeKind, false},
-	{"one file can't be made", crashdisk.Fault{Err: syscall.ENOSPC}, createKind, false},
-	{"the disk is full", crashdisk.Fault{Err: syscall.ENOSPC, Short: 700}, growKind, true},
+	{"one operation fails", crashdisk.Fault{Err: syscall.EIO}, anyKind, false, false},
+	{"all operations fail", crashdisk.Fault{Err: syscall.EIO}, anyKind, true, false},
+	{"one write is short", crashdisk.Fault{Err: syscall.EIO, Short: 100}, writeKind, false, false},
+	{"one file can't be made", crashdisk.Fault{Err: syscall.ENOSPC}, createKind, false, true},
+	{"the disk is full", crashdisk.Fault{Err: syscall.ENOSPC, Short: 700}, growKind, true, false},
 }
 
 // A faultRun lets a worker work on a disk that fails at one operation.
@@ -73,7 +74,7 @@ func (r *faultRun) run(steps int) (fired bool, err error) {
 	if errors.Is(r.trouble.fault.Err, syscall.ENOSPC) {
 		t = trade{"no touches, they may be dropped", []action{
 			actions.insert, actions.insert, actions.remove, actions.move, actions.attach, actions.wait, actions.written, actions.purge, actions.reopen,
-		}, 100, 1500}
+		}, 100, 1500, false}
 	}
 	h := newHistory(newImage())
 	r.w, err = startWorker(r.ctx, r.opener, r.disk, h, t, random)
@@ -105,7 +106,7 @@ func (r *faultRun) run(steps int) (fired bool, err error) {
 
 // refusedToOpen checks an error of Open.
 func (r *faultRun) refusedToOpen(err error) error {
-	if !r.fired || !errors.Is(err, r.trouble.fault.Err) {
+	if !r.fired || !errors.Is(err, r.trouble.fault.Err) && !isDamage(err) {
 		return err
 	}
 	r.over = true
@@ -126,9 +127,11 @@ func (r *faultRun) judge(err error) (goOn bool, wrong error) {
 	switch uncertain := errors.Is(err, queue.ErrUncertain); {
 	case failed.call == "Append" && (!down || uncertain),
 		failed.call == "Wait" && (!down || !uncertain),
-		!down && !errors.Is(err, r.trouble.fault.Err),
-		errors.Is(err, queue.ErrStoreCorrupt):
+		!down && !errors.Is(err, r.trouble.fault.Err) && !isDamage(err):
 		return false, fmt.Errorf("a failing disk made %w", err)
+	}
+	if down && r.trouble.once && r.opener.spares {
+		return false, fmt.Errorf("the store failed because a file could not be made once: %w", err)
 	}
 	switch failed.call {
 	case "Open, after a clean close", "Close":
@@ -141,6 +144,12 @@ func (r *faultRun) judge(err error) (goOn bool, wrong error) {
 		return true, nil
 	}
 	return false, r.failed(down)
+}
+
+// isDamage reports whether an error is one about damage, as what can't be read is.
+func isDamage(err error) bool {
+	var damage *filestore.DamageError
+	return errors.As(err, &damage) && damage.File != "" && damage.Reason != ""
 }
 
 // failed checks a store that has failed: what it has can still be read, what was
@@ -255,8 +264,9 @@ func TestCampaignFaults(t *testing.T) {
 			t.Parallel()
 			var total tally
 			began := time.Now()
-			for i := 0; i < 1 || *crashTime > 0 && time.Since(began) < *crashTime; i++ {
-				one, err := campaignFaults(t.Context(), openStore(filestore.LoseNothing), tr, *crashSeed+uint64(i), 50)
+			for i := 0; i < 2 || *crashTime > 0 && time.Since(began) < *crashTime; i++ {
+				seed := *crashSeed + uint64(i)
+				one, err := campaignFaults(t.Context(), openEither(filestore.LoseNothing, seed), tr, seed, 50)
 				total.add(one)
 				if err != nil {
 					t.Fatal(err)

@@ -102,15 +102,22 @@ func useWhileFull(ctx context.Context, open func() (queue.Store, error), size in
 // down to the last message, and then takes messages again; whatever the sizes.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	for _, known := range []bool{true, false} {
+	limits := map[string]func(*crashdisk.Disk){
+		"known":   func(d *crashdisk.Disk) { d.SetCapacity(2 << 20) },
+		"unknown": func(d *crashdisk.Disk) { d.SetCapacity(2 << 20); d.HideFree() },
+		"quota":   func(d *crashdisk.Disk) { d.SetQuota(2 << 20) }, // and the file system has plenty
+	}
+	for name, limit := range limits {
 		for _, size := range []int{1, 100, 1000, 20_000, 100_000} {
-			t.Run(fmt.Sprintf("free=%v/size=%d", known, size), func(t *testing.T) {
+			t.Run(fmt.Sprintf("free=%s/size=%d", name, size), func(t *testing.T) {
 				t.Parallel()
-				d := crashdisk.New()
-				d.SetCapacity(2 << 20)
-				if !known {
-					d.HideFree()
+				if name == "quota" && size == 1 {
+					// Where the file system promises room that there isn't, only two segments
+					// are in reserve: not enough to remove twenty thousand tiny messages.
+					t.Skip("a quota that the file system doesn't tell of, and tiny messages: see the package comment")
 				}
+				d := crashdisk.New()
+				limit(d)
 				open := func() (queue.Store, error) {
 					return filestore.OpenOn(t.Context(), d, filestore.Options{SegmentSize: 64 << 10})
 				}
@@ -157,8 +164,10 @@ func TestDiskFilledByOthers(t *testing.T) {
 				_, err = fillUp(ctx, q, 300)
 				require.NoError(t, err)
 				d.SetCapacity(1 << 30)
-				_, err = q.Send(ctx, queue.Message{Body: "there is room again"})
-				require.NoError(t, err)
+				require.Eventually(t, func() bool { // it looks at the disk again by itself
+					_, err = q.Send(ctx, queue.Message{Body: "there is room again"})
+					return err == nil
+				}, 10*time.Second, 10*time.Millisecond)
 				require.NoError(t, errors.Join(q.Close(), st.Close()))
 			})
 		}
@@ -172,11 +181,11 @@ func TestCampaignFull(t *testing.T) {
 	a := &actions
 	fill := trade{"fill the disk", []action{
 		a.insert, a.insert, a.remove, a.move, a.purge, a.attach, a.detach, a.load, a.wait, a.written, a.reopen,
-	}, 2000, 2500}
-	campaignRunsWith(t, 3, func(c *campaign, seed uint64) error {
+	}, 2000, 2500, false}
+	campaignRunsWith(t, 1, func(c *campaign, seed uint64) error {
 		c.capacity = 10 * 64 << 10
-		return c.run(seed, fill, 120)
-	}, openStore(filestore.LoseNothing))
+		return c.run(seed, fill, 40)
+	}, func(seed uint64) opener { return openEither(filestore.LoseNothing, seed) })
 }
 
 // emptied removes everything from a worker's store, which may be full.

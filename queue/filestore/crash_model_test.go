@@ -156,7 +156,7 @@ func look(ctx context.Context, st queue.Store, kinds map[string]queue.Kind) (*si
 		q := &seenQueue{kind: kinds[name], recovery: r}
 		s.queues[name] = q
 		if q.records, err = loadAll(ctx, st, r); err != nil {
-			return nil, &failedCall{"Load", err}
+			return nil, &failedCall{"Attach", err} // the queue is attached, and nobody has it
 		}
 	}
 	var err error

@@ -36,6 +36,21 @@ func openStore(sync filestore.Sync) opener {
 	}}
 }
 
+// openTight opens the file store so that it also keeps little in memory.
+func openTight(sync filestore.Sync) opener {
+	return opener{sync: sync, spares: true, open: func(ctx context.Context, d disk.Disk) (queue.Store, error) {
+		return filestore.OpenTight(ctx, d, filestore.Options{SegmentSize: 64 << 10, Sync: sync})
+	}}
+}
+
+// openEither opens it so for every other seed.
+func openEither(sync filestore.Sync, seed uint64) opener {
+	if seed%2 == 0 {
+		return openTight(sync)
+	}
+	return openStore(sync)
+}
+
 // A worker is everything an engine may do to a store, in random order, and
 // keeps the history of it. It is a single caller; what it does depends on its
 // random numbers alone.
@@ -80,8 +95,9 @@ func inserts(b *queue.Batch) bool {
 type trade struct {
 	name    string
 	actions []action
-	live    int // records it keeps, roughly
-	body    int // size of most bodies
+	live    int  // records it keeps, roughly
+	body    int  // size of most bodies
+	gaps    bool // most records are alone in their page
 }
 
 // An action is something a worker can do; more weight makes it more frequent.
@@ -116,10 +132,13 @@ func trades() []trade {
 	a := &actions
 	all := []action{a.insert, a.remove, a.touch, a.move, a.purge, a.drop, a.attach, a.detach, a.meta, a.dedup, a.load, a.wait, a.written, a.reopen}
 	busy := []action{a.insert, a.remove, a.touch, a.move, a.attach, a.wait, a.written}
+	repetitive := []action{a.insert, a.dedup, a.dedup, a.dedup, a.dedup, a.dedup, a.dedup, a.remove, a.purge, a.attach, a.detach, a.wait, a.reopen}
 	return []trade{
-		{"everything", all, 150, 300},
-		{"churn", busy, 120, 2500},
-		{"everything with large bodies", all, 30, 9000},
+		{"everything", all, 150, 300, false},
+		{"churn", busy, 120, 2500, false},
+		{"everything with large bodies", all, 30, 9000, false},
+		{"many pages", all, 2500, 30, true},
+		{"much deduplication", repetitive, 100, 100, false},
 	}
 }
 
@@ -337,6 +356,9 @@ func (w *worker) record(q *queueImage, seq uint64) queue.Record {
 
 // next returns the number of the next record; now and then it leaves a gap.
 func (w *worker) next(seq uint64) uint64 {
+	if w.trade.gaps && w.random.IntN(4) > 0 {
+		return seq + queue.PageSize
+	}
 	switch w.random.IntN(60) {
 	case 0:
 		return seq + w.random.Uint64N(5)
@@ -358,7 +380,11 @@ func (w *worker) insert() error {
 	}
 	c := queue.Change{Queue: q.number}
 	now, seq := w.clock(), q.next
-	for range 1 + w.random.IntN(w.random.IntN(10)+1) {
+	most := 10
+	if w.trade.gaps {
+		most = 100
+	}
+	for range 1 + w.random.IntN(w.random.IntN(most)+1) {
 		seq = w.next(seq)
 		r := w.record(q, seq)
 		w.fresh += int64(len(r.Body))
@@ -554,7 +580,7 @@ func (w *worker) remember() error {
 	}
 	c := queue.Change{Queue: q.number}
 	now := w.clock()
-	for range 1 + w.random.IntN(200) {
+	for range 1 + w.random.IntN(w.random.IntN(700)+1) {
 		c.Dedup = append(c.Dedup, queue.Dedup{Key: w.key(), Seq: 1 + w.random.Uint64N(q.next), Until: now + w.random.Int64N(300_000)})
 	}
 	if len(q.dedup) > 0 && w.random.IntN(2) == 0 {

@@ -42,8 +42,9 @@ func (s *state) blocked(q *queueState, b dedupBlock, replaced place) bool {
 	return true
 }
 
-// expire forgets the oldest blocks, as long as their entries have all ended: one
-// that has ended must not uncover an older entry of its key that has not. It is
+// expire forgets the oldest blocks, as long as their entries have all ended, and
+// then the oldest entries in memory: one that has ended must not uncover an older
+// entry of its key that has not. It is
 // not in the log: whoever replays it does the same at its end.
 func (s *state) expire() {
 	for _, q := range s.queues {
@@ -53,6 +54,13 @@ func (s *state) expire() {
 			n++
 		}
 		q.dedupBlocks = slices.Delete(q.dedupBlocks, 0, n)
+		if n = 0; len(q.dedupBlocks) == 0 {
+			for n < len(q.dedup) && q.dedup[n].Until <= s.now {
+				n++
+			}
+		}
+		q.dedup = slices.Delete(q.dedup, 0, n)
+		s.dedups -= n
 	}
 }
 

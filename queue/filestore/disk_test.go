@@ -81,7 +81,7 @@ func TestFilesStaySmall(t *testing.T) {
 
 // On a full disk sends are refused, and everything else goes on, down to no
 // message at all; then there is room again.
-func TestFullDisk(t *testing.T) {
+func TestFullDiskEmpties(t *testing.T) {
 	for _, order := range []string{"oldest first", "newest first", "all over"} {
 		t.Run(order, func(t *testing.T) {
 			d := crashdisk.New()

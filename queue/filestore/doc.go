@@ -45,8 +45,8 @@
 // log goes on in the next segment only after the one before is synced, and the
 // new one's name and header are too.
 //
-// A segment begins with a header of 64 bytes, drawn at the type segment, and then
-// has frames, drawn at frameKind's constants:
+// A segment begins with a header of 64 bytes, drawn in segment.go, and then
+// has frames, drawn in frame.go:
 //
 //	+--------+---------+---------+-- - - --+---------------------------+
 //	| header | frame   | frame   |   ...   | zeros, or what was before |

@@ -14,8 +14,8 @@ import (
 //	                           units of 8 bytes, when the frame was written
 //	12  kind            u8
 //	13  zero            3 bytes
-//	16  header CRC      u32    of the bytes before, under the segment's seed
-//	                           and the frame's offset
+//	16  header CRC      u32    CRC-32C of the bytes before, which starts with
+//	                           the segment's seed xor offset/8 * 0x9e3779b1
 //	20  payload, and zeros up to a multiple of 8
 const (
 	frameAlign  = 8
@@ -46,20 +46,24 @@ var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(b []byte) uint32 { return crc32.Update(0, crcTable, b) }
 
-// seedOf is the start of the checksums of a segment's frame headers: bytes of
+// seedOf is the start of the checksums of a segment's frame headers, the CRC-32C
+// of the store's ID and the epoch: bytes of
 // another store, or of what a recycled file was before, are no frames of it.
 func seedOf(id [16]byte, epoch uint32) uint32 {
 	seed := crc32.Update(0, crcTable, id[:])
 	return crc32.Update(seed, crcTable, binary.LittleEndian.AppendUint32(nil, epoch))
 }
 
-// headerChecksum is that of a header at that offset of a segment.
+// headerChecksum is that of a header at that offset of a segment. The offset
+// changes where the checksum starts, so that the same bytes elsewhere, as in a
+// message's body, are no header.
 func headerChecksum(header []byte, seed uint32, offset int64) uint32 {
-	var b [20]byte
-	binary.LittleEndian.PutUint32(b[:], uint32(offset/frameAlign))
-	copy(b[4:], header[:16])
-	return crc32.Update(seed, crcTable, b[:])
+	return crc32.Update(seed^uint32(offset/frameAlign)*offsetFactor, crcTable, header[:16])
 }
+
+// offsetFactor is odd, so that different offsets stay different, and spreads
+// them over all bits.
+const offsetFactor = 0x9e3779b1
 
 // A frameInfo is a frame's header, decoded.
 type frameInfo struct {

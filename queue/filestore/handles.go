@@ -15,9 +15,10 @@ const maxHandles = 64
 type handles struct {
 	disk disk.Disk
 
-	mu    sync.Mutex // guards what follows, and the fields of each handle
-	open  map[uint32]*handle
-	clock uint64 // rises with each use
+	mu     sync.Mutex // guards what follows, and the fields of each handle
+	open   map[uint32]*handle
+	clock  uint64 // rises with each use
+	closed bool
 }
 
 // A handle is an open file of a segment. Who acquired it may use its file until
@@ -31,8 +32,8 @@ type handle struct {
 
 // acquire returns the file of a segment.
 func (hs *handles) acquire(epoch uint32) (*handle, error) {
-	if h := hs.use(epoch); h != nil {
-		return h, nil
+	if h, err := hs.use(epoch); h != nil || err != nil {
+		return h, err
 	}
 	f, err := hs.disk.Open(segmentName(epoch))
 	if err != nil {
@@ -41,14 +42,17 @@ func (hs *handles) acquire(epoch uint32) (*handle, error) {
 	return hs.add(epoch, f), nil
 }
 
-func (hs *handles) use(epoch uint32) *handle {
+func (hs *handles) use(epoch uint32) (*handle, error) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
+	if hs.closed {
+		return nil, errClosed
+	}
 	h := hs.open[epoch]
 	if h != nil {
 		hs.touch(h)
 	}
-	return h
+	return h, nil
 }
 
 func (hs *handles) touch(h *handle) {
@@ -63,8 +67,10 @@ func (hs *handles) add(epoch uint32, f disk.File) *handle {
 	hs.mu.Lock()
 	h, old := hs.open[epoch], (*handle)(nil)
 	if h == nil {
-		h, f = &handle{File: f}, nil
-		hs.open[epoch] = h
+		h, f = &handle{File: f, stale: hs.closed}, nil
+		if !hs.closed {
+			hs.open[epoch] = h
+		}
 	}
 	hs.touch(h)
 	if len(hs.open) > maxHandles {
@@ -130,9 +136,10 @@ func (hs *handles) forget(epoch uint32) {
 	}
 }
 
-// close forgets all.
+// close forgets all, for ever.
 func (hs *handles) close() {
 	hs.mu.Lock()
+	hs.closed = true
 	var epochs []uint32
 	for epoch := range hs.open {
 		epochs = append(epochs, epoch)

@@ -29,7 +29,7 @@ func (s *Store) Load(ctx context.Context, number, from, to uint64, dst []queue.R
 			return dst, err
 		}
 		dst = l.decode(dst)
-		from = l.first + queue.PageSize
+		from = pageEnd(l.first)
 	}
 	return dst, errors.Join(l.damage...)
 }

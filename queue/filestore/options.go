@@ -2,15 +2,17 @@ package filestore
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/queue/filestore/internal/disk"
 )
 
 // Options are the choices made when a store is opened. The zero value is the
 // safe one.
 type Options struct {
-	// SegmentSize is the length of a segment file in bytes: 64 KiB to 1 GiB,
-	// zero means 16 MiB. It is rounded up to a multiple of 4 KiB, and may differ
+	// SegmentSize is the length of a segment file in bytes: 64 KiB to 1 GiB. Zero
+	// means 16 MiB, or about a 64th of a file system of less than 1 GiB. It is rounded up to a multiple of 4 KiB, and may differ
 	// from one opening to the next: files that exist keep their length.
 	SegmentSize int64
 
@@ -38,6 +40,39 @@ const (
 	minSegmentSize     = 64 << 10
 	maxSegmentSize     = 1 << 30
 )
+
+// fittingSize returns the segment size for a store without a choice of its own:
+// the room it has, free or taken by its files, should be some dozen segments.
+func fittingSize(d disk.Disk) (int64, error) {
+	room, known := d.Free()
+	if !known || room >= 64*defaultSegmentSize {
+		return defaultSegmentSize, nil
+	}
+	names, err := d.List()
+	if err != nil {
+		return 0, fmt.Errorf("filestore: %w", err)
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, segmentSuffix) {
+			continue
+		}
+		f, err := d.Open(name)
+		if err != nil {
+			return 0, fmt.Errorf("filestore: %w", err)
+		}
+		size, err := f.Size()
+		_ = f.Close() // nothing was written
+		if err != nil {
+			return 0, fmt.Errorf("filestore: %w", err)
+		}
+		room += size
+	}
+	size := int64(defaultSegmentSize)
+	for size > minSegmentSize && 64*size > room {
+		size /= 2
+	}
+	return size, nil
+}
 
 // withDefaults returns o with its zeros filled in, or what is wrong with it.
 func (o Options) withDefaults() (Options, error) {

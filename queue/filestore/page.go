@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"sort"
@@ -33,7 +34,8 @@ type change struct {
 	// accounts of the page and of their segments still count: only the block
 	// knows their sizes and places, and removing does no I/O. Settling them
 	// reads it. They are not live.
-	stale bitmap
+	stale    bitmap
+	estimate int64 // sum of their Message.Size, as the page's average says
 
 	// entries, by slot. Those of records that are gone stay until the page's
 	// next block: looking past them is cheaper than moving the others.
@@ -72,6 +74,10 @@ func pageOf(seq uint64) (first uint64, slot uint8) {
 	slot = uint8((seq - 1) % queue.PageSize)
 	return seq - uint64(slot), slot
 }
+
+// pageEnd returns the number after those of the page that begins with first. The
+// very last page ends before the last number, which no record has.
+func pageEnd(first uint64) uint64 { return first + min(queue.PageSize, math.MaxUint64-first) }
 
 // resident reports whether a live record's place is the one in the block.
 func (p *page) resident(slot uint8) bool {

@@ -69,7 +69,7 @@ func (v *survey) readEnd(ctx context.Context) (e ending, err error) {
 		}
 		frame, payload, ok, err := c.next()
 		if err != nil {
-			return e, v.damageAt(g.epoch, c.offset, err.Error())
+			return e, v.failure(g.epoch, c.offset, err)
 		}
 		if !ok {
 			break
@@ -85,7 +85,7 @@ func (v *survey) readEnd(ctx context.Context) (e ending, err error) {
 	any, proved, err := remains(f, g, c.offset, g.size)
 	switch {
 	case err != nil:
-		return e, v.damageAt(g.epoch, c.offset, err.Error())
+		return e, v.failure(g.epoch, c.offset, err)
 	case proved:
 		return e, v.damageAt(g.epoch, c.offset, "a frame that was durable is not valid any more")
 	}
@@ -191,7 +191,7 @@ func (v *survey) frames(ctx context.Context, g *segment, from int64, each func(f
 		frame, payload, ok, err := c.next()
 		switch {
 		case err != nil:
-			return v.damageAt(g.epoch, at, err.Error())
+			return v.failure(g.epoch, at, err)
 		case !ok:
 			return v.damageAt(g.epoch, at, "a frame is not valid")
 		}

@@ -178,7 +178,7 @@ func (s *Store) each(ctx context.Context, q *QueueReport, some func([]queue.Reco
 	pages := slices.Clone(s.queues[q.Number].pages)
 	for _, p := range pages {
 		var err error
-		records, err = s.Load(ctx, q.Number, p.first, p.first+queue.PageSize, records[:0])
+		records, err = s.Load(ctx, q.Number, p.first, pageEnd(p.first), records[:0])
 		if err := r.noteAll(err); err != nil {
 			return err
 		}

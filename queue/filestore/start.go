@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -28,6 +29,11 @@ func (s *Store) start(ctx context.Context) error {
 			s.grown += g.end
 		}
 	}
+	if !r.clean {
+		if err := s.markSpares(v); err != nil {
+			return err
+		}
+	}
 	if g := s.last; g != nil {
 		h, err := s.handles.acquire(g.epoch)
 		if err != nil {
@@ -50,15 +56,16 @@ func (s *Store) start(ctx context.Context) error {
 	return nil
 }
 
-// renew writes again what the newest segment has from an offset on, and its
-// header, and syncs it. A sync alone would not do: if one failed in the process
+// renew writes the newest segment's header, and again what it has from an offset
+// on, and syncs it. A sync alone would not do: if one failed in the process
 // before, the operating system may hold bytes that the disk does not have, and
 // take them for synced.
 func (s *Store) renew(f disk.File, g *segment, from int64) error {
-	b := make([]byte, firstFrame)
-	for at := int64(0); at < g.end; {
-		if err := readFull(f, b, at); err != nil {
-			return fmt.Errorf("filestore: %w", err)
+	for b, at := g.encode(), int64(0); at < g.end; {
+		if at > 0 {
+			if err := readFull(f, b, at); err != nil {
+				return fmt.Errorf("filestore: %w", err)
+			}
 		}
 		if _, err := f.WriteAt(b, at); err != nil {
 			return fmt.Errorf("filestore: %w: %w", queue.ErrStoreFailed, err)
@@ -75,8 +82,8 @@ func (s *Store) renew(f disk.File, g *segment, from int64) error {
 }
 
 // tidy makes spares of the files that nothing needs, and removes those that are
-// too many. After a crash it removes all: on a file system without a journal a
-// spare may be the same file as a segment, under two names.
+// too many. After a crash it keeps only what was a spare before, since that is
+// what the reserve is made of.
 func (s *Store) tidy(v *survey, clean bool) error {
 	if !clean {
 		return s.removeUnneeded(v)
@@ -113,9 +120,66 @@ func (s *Store) tidy(v *survey, clean bool) error {
 	return nil
 }
 
-// removeUnneeded removes the files that nothing needs.
+// markSpares writes into each spare which it is. On a file system without a
+// journal a crash in the middle of a rename may leave both names: then two of
+// them are one file, or one is the newest segment, in which there is nothing yet
+// but its header, which is written again after this.
+func (s *Store) markSpares(v *survey) error {
+	for _, name := range v.spares {
+		f, err := s.disk.Open(name)
+		if err != nil {
+			return fmt.Errorf("filestore: %w", err)
+		}
+		if _, err = f.WriteAt(spareMark(name), 0); err == nil {
+			// Protects the spare's length, if the process before could not sync it.
+			err = f.Sync()
+		}
+		_ = f.Close() // the mark means something only while the store is being opened
+		if err != nil {
+			return fmt.Errorf("filestore: %w", err)
+		}
+	}
+	return nil
+}
+
+// isMarked reports whether a spare has its own mark, so that it is a file of its
+// own.
+func (s *Store) isMarked(name string) (bool, error) {
+	f, err := s.disk.Open(name)
+	if err != nil {
+		return false, fmt.Errorf("filestore: %w", err)
+	}
+	defer f.Close()
+	b := make([]byte, firstFrame)
+	if err := readFull(f, b, 0); err != nil {
+		return false, nil // too short to be of use
+	}
+	return bytes.Equal(b, spareMark(name)), nil
+}
+
+func spareMark(name string) []byte {
+	b := make([]byte, firstFrame)
+	copy(b, name)
+	return b
+}
+
+// removeUnneeded removes the files that nothing needs, but for the spares.
 func (s *Store) removeUnneeded(v *survey) error {
-	names := slices.Clone(v.spares)
+	var names []string
+	for _, name := range v.spares {
+		s.files = max(s.files, spareNumber(name))
+		marked, err := s.isMarked(name)
+		switch {
+		case err != nil:
+			return err
+		case !marked:
+			names = append(names, name)
+		default:
+			if err := s.keep(name); err != nil {
+				return err
+			}
+		}
+	}
 	for epoch := range v.segments {
 		if s.segments[epoch] == nil {
 			names = append(names, segmentName(epoch))

@@ -34,6 +34,8 @@ type state struct {
 	stale   int // in all pages and orphans
 	entries int // room for them, in all changes
 	dedups  int // in memory, in all queues
+
+	staleBytes int64 // an estimate of how much of bytes is stale
 }
 
 // A queueState is one queue of a state.
@@ -175,6 +177,18 @@ func (s *state) removeSlot(q *queueState, p *page, slot uint8) {
 	}
 	s.changed(q, p).stale.set(slot)
 	s.stale++
+	s.reckon(p)
+}
+
+// reckon estimates how much of a page is stale. Of an orphan, all is.
+func (s *state) reckon(p *page) {
+	c := p.change
+	s.staleBytes -= c.estimate
+	c.estimate = 0
+	if stale := int64(c.stale.count()); stale > 0 {
+		c.estimate = p.bytes * stale / (int64(p.live.count()) + stale)
+	}
+	s.staleBytes += c.estimate
 }
 
 // emptied ends a page without a live record: it becomes an orphan if something
@@ -185,8 +199,9 @@ func (s *state) emptied(p *page) {
 	s.forget(p)
 	switch {
 	case c.stale != bitmap{}:
-		p.change = &change{page: p, stale: c.stale, unreadable: c.unreadable}
+		p.change = &change{page: p, stale: c.stale, estimate: c.estimate, unreadable: c.unreadable}
 		s.orphans[p.block] = p
+		s.reckon(p)
 	case p.block != 0:
 		s.weigh(p.block, -int64(p.blockSize))
 	}

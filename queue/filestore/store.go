@@ -86,6 +86,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 
 // open is Open on any disk.
 func open(ctx context.Context, d disk.Disk, o Options) (*Store, error) {
+	fit := o.SegmentSize == 0
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -93,6 +94,12 @@ func open(ctx context.Context, d disk.Disk, o Options) (*Store, error) {
 	unlock, err := d.Lock()
 	if err != nil {
 		return nil, err
+	}
+	if fit {
+		if o.SegmentSize, err = fittingSize(d); err != nil {
+			_ = unlock() // why it could not be opened is what matters
+			return nil, err
+		}
 	}
 	s := &Store{disk: d, options: o, unlock: unlock, handles: handles{disk: d, open: map[uint32]*handle{}}}
 	s.limits = usualLimits

@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -61,8 +62,7 @@ func (v *survey) read(epoch uint32) error {
 		return nil
 	}
 	if err := readFull(f, b, 0); err != nil {
-		v.damage(epoch, 0, err.Error())
-		return nil
+		return v.failure(epoch, 0, err)
 	}
 	h, wrong := decodeHeader(b)
 	switch {
@@ -86,6 +86,15 @@ func (v *survey) damage(epoch uint32, offset int64, reason string) {
 
 func (v *survey) damageAt(epoch uint32, offset int64, reason string) *DamageError {
 	return &DamageError{File: v.disk.Path(segmentName(epoch)), Offset: offset, Reason: reason}
+}
+
+// failure returns what an error of reading a segment means: a file that is too
+// short is damaged, while a disk that fails says nothing about what it has.
+func (v *survey) failure(epoch uint32, offset int64, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return v.damageAt(epoch, offset, err.Error())
+	}
+	return fmt.Errorf("filestore: %s: %w", v.disk.Path(segmentName(epoch)), err)
 }
 
 // findNewest finds the segment where the log ends. The one with the highest
@@ -127,9 +136,10 @@ func (v *survey) checkStores() error {
 	return nil
 }
 
-// isFresh reports whether no frame was ever written to a file under its epoch.
-// Of the first segment of all even the checksums' seed is lost with its header,
-// but there every byte is zero.
+// isFresh reports whether no frame was ever written to a file under its epoch. A
+// file gets its name when it has its length for good, so that a short one is
+// not. Of the first segment of all even the checksums' seed is lost with its
+// header, but there every byte is zero.
 func (v *survey) isFresh(epoch uint32) (bool, error) {
 	f, err := v.disk.Open(segmentName(epoch))
 	if err != nil {
@@ -140,8 +150,14 @@ func (v *survey) isFresh(epoch uint32) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("filestore: %w", err)
 	}
+	if size < minSegmentSize {
+		return false, nil
+	}
 	if v.newest == nil {
-		return allZero(f, min(firstFrame, size), size)
+		if epoch != 1 {
+			return false, nil
+		}
+		return allZero(f, firstFrame, size)
 	}
 	if epoch != v.newest.epoch+1 {
 		return false, nil

@@ -52,23 +52,22 @@ func (s *Store) needy() bool {
 // tooStale reports whether so much is stale that what is counted as needed says
 // little. The caller must hold s.mu.
 func (s *Store) tooStale() bool {
-	if s.stale == 0 || s.stale <= s.hopeless {
+	if s.stale <= s.hopeless {
 		return false
 	}
-	average := s.bytes/(s.records+int64(s.stale)) + 64
-	return s.stale > s.limits.stale || int64(s.stale)*average > s.options.SegmentSize/8
+	return s.stale > s.limits.stale || s.staleBytes+64*int64(s.stale) > s.options.SegmentSize/8 ||
+		s.oversize() > s.futile
 }
 
 // settleStale settles pages and orphans while too much is stale.
 func (s *Store) settleStale(b *block) {
 	for {
 		s.mu.Lock()
-		var orphans []*page
-		var changes []*change
-		if s.tooStale() && s.err == nil {
+		var orphans, changes []*change
+		if s.tooStale() && s.err == nil && !s.closed {
 			for _, p := range s.orphans {
-				if orphans = append(orphans, p); len(orphans) == s.limits.pages {
-					break
+				if len(orphans) < s.limits.pages && !p.change.unreadable {
+					orphans = append(orphans, p.change)
 				}
 			}
 			for c := s.changes.oldest; c != nil && len(changes) < s.limits.pages; c = c.newer {
@@ -76,26 +75,17 @@ func (s *Store) settleStale(b *block) {
 					changes = append(changes, c)
 				}
 			}
-		}
-		s.mu.Unlock()
-		settled := 0
-		for _, p := range orphans {
-			if s.settle(p.change, nil, b) {
-				settled++
-			}
-		}
-		for _, c := range changes {
-			if s.settle(c, c.queue, b) {
-				settled++
-			}
-		}
-		if settled == 0 {
-			s.mu.Lock()
-			if s.tooStale() {
+			if len(orphans)+len(changes) == 0 {
 				s.hopeless = s.stale // their blocks can't be read
 			}
-			s.mu.Unlock()
+		}
+		s.mu.Unlock()
+		if len(orphans)+len(changes) == 0 {
 			return
+		}
+		// What can't be settled is unreadable now, or somebody has changed it.
+		for _, c := range append(orphans, changes...) {
+			s.settle(c, c.queue, b)
 		}
 	}
 }
@@ -109,7 +99,7 @@ func (s *Store) flushPages(b *block) {
 		for c != nil && (c.unreadable || len(c.entries) == 0) {
 			c = c.newer
 		}
-		enough := s.entries <= s.limits.entries*3/4 || s.err != nil
+		enough := s.entries <= s.limits.entries*3/4 || s.err != nil || s.closed
 		s.mu.Unlock()
 		if enough || c == nil {
 			return
@@ -123,7 +113,7 @@ func (s *Store) flushPages(b *block) {
 func (s *Store) spillDedups() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dedups <= s.spillAt || s.err != nil {
+	if s.dedups <= s.spillAt || s.err != nil || s.closed {
 		return
 	}
 	byEntries := make([]*queueState, 0, len(s.queues))
@@ -164,7 +154,7 @@ func (s *Store) checkpointDue() bool {
 // oversize returns by how much the files are larger than they should be. The
 // caller must hold s.mu.
 func (s *Store) oversize() int64 {
-	needed := s.bytes + 64*s.records
+	needed := s.bytes - s.staleBytes + 64*s.records
 	return s.size + int64(len(s.spares))*s.options.SegmentSize - needed - needed/2 - 2*s.options.SegmentSize
 }
 
@@ -173,6 +163,7 @@ func (s *Store) oversize() int64 {
 // vain. The caller must hold s.mu.
 func (s *Store) excess() int64 {
 	over := max(s.oversize(), s.shortage())
+	s.futile = min(s.futile, max(0, over)+s.options.SegmentSize/4+8*s.checkpointed) // what was needed may be gone
 	if over <= s.futile {
 		return 0
 	}
@@ -187,11 +178,14 @@ func (s *Store) reclaim(b *block) {
 	s.mu.Unlock()
 	// Emptying a segment that is half full gains as much as it takes; most are
 	// emptier.
-	budget := max(s.limits.clean, 8*first)
-	lowest, cleaned := first, false
+	budget, capped := max(s.limits.clean, 8*first), false
+	if budget > mostToClean {
+		budget, capped = mostToClean, true
+	}
+	lowest, cleaned, tried := first, false, false
 	for {
 		s.mu.Lock()
-		over, due, failed := s.excess(), s.checkpointDue(), s.err != nil
+		over, due, failed, cramped := s.excess(), s.checkpointDue(), s.err != nil || s.closed, s.cramped()
 		free := int64(0)
 		if over > 0 || due {
 			s.expire()
@@ -201,6 +195,10 @@ func (s *Store) reclaim(b *block) {
 		switch {
 		case failed || over == 0 && !due:
 			return
+		case cramped:
+			if free == 0 || tried && over >= lowest {
+				return // what is removed next brings it further
+			}
 		case due || free >= over && free >= 4*s.checkpointed:
 		case budget > 0:
 			if n := s.clean(b); n > 0 {
@@ -208,13 +206,13 @@ func (s *Store) reclaim(b *block) {
 				cleaned = true
 				continue
 			}
-			budget = 0
+			budget, capped = 0, false
 			fallthrough
 		default:
 			// A checkpoint frees the one before, and takes as much: without
 			// having cleaned or gained it would go on for ever.
 			if free == 0 || !cleaned && over >= lowest {
-				if over >= first {
+				if over >= first && !capped { // else there is more to try
 					s.giveUpOn(over)
 				}
 				return
@@ -223,7 +221,7 @@ func (s *Store) reclaim(b *block) {
 		if !s.makeCheckpoint() {
 			return
 		}
-		lowest, cleaned = min(lowest, over), false
+		lowest, cleaned, tried = min(lowest, over), false, true
 	}
 }
 
@@ -240,7 +238,7 @@ func (s *Store) giveUpOn(over int64) {
 func (s *Store) makeCheckpoint() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil || s.last == nil {
+	if s.err != nil || s.last == nil || s.cramped() && s.room() < s.leastCheckpoint() {
 		return false
 	}
 	unneeded := s.appendCheckpoint()

@@ -33,6 +33,7 @@ func (s *Store) set(a *alarm, after time.Duration, f func()) {
 		f()
 		a.timer = nil
 		close(ended)
+		s.syncLater() // what was written meanwhile
 	})
 }
 
@@ -52,15 +53,10 @@ func (s *Store) stop(a *alarm) {
 // syncLater sees to it that what was written is synced. The caller must hold
 // s.mu.
 func (s *Store) syncLater() {
-	if s.options.Sync != LoseLastSecond || s.durable >= s.written {
+	if s.options.Sync != LoseLastSecond || s.durable >= s.written || s.err != nil {
 		return
 	}
-	s.set(&s.syncAlarm, syncDelay, func() {
-		// What is written meanwhile finds the alarm set.
-		for s.durable < s.written && s.err == nil {
-			s.waitDurable(s.written)
-		}
-	})
+	s.set(&s.syncAlarm, syncDelay, func() { s.waitDurable(s.written) })
 }
 
 // lookLater sees to it that the file system is looked at again. The caller must

@@ -12,6 +12,7 @@ import (
 // durable. They are apart so that who waits for Written need not wait for a
 // sync. Who wants both takes both at once; the writer may want the syncer's as
 // well, to go on to another segment, and the syncer never wants the writer's.
+// Who waits for Durable while others write and write takes the syncer's alone.
 
 // A role has one holder at a time. Its fields are guarded by Store.mu.
 type role struct {
@@ -52,6 +53,10 @@ type group struct {
 // Wait implements [queue.Store].
 func (s *Store) Wait(c queue.Commit, l queue.Level) error {
 	s.mu.Lock()
+	if s.err == errClosed {
+		s.mu.Unlock()
+		return errClosed
+	}
 	if c > s.commit {
 		defer s.mu.Unlock()
 		panicf("Wait for commit %d, the latest is %d", c, s.commit)
@@ -112,7 +117,9 @@ func (s *Store) waitWritten(c queue.Commit) (led bool) {
 func (s *Store) waitDurable(c queue.Commit) (led bool) {
 	var mine *group
 	for s.durable < c && s.err == nil {
-		if !s.writer.held && !s.syncer.held && (mine == nil || mine == s.waiting) {
+		// While somebody writes what came later, what is written can be synced.
+		ready := !s.writer.held || s.written >= c && s.file != nil
+		if ready && !s.syncer.held && (mine == nil || mine == s.waiting) {
 			s.lead()
 			led = true
 			continue
@@ -126,6 +133,7 @@ func (s *Store) waitDurable(c queue.Commit) (led bool) {
 		s.mu.Unlock()
 		select {
 		case <-mine.done:
+			mine = nil // c may have come too late for that sync
 		case <-mine.turn:
 		}
 		s.mu.Lock()
@@ -137,15 +145,22 @@ func (s *Store) waitDurable(c queue.Commit) (led bool) {
 }
 
 // lead takes both roles, writes what is appended, syncs it, and lets its group
-// go. The caller must hold s.mu, which is released meanwhile.
+// go. If there is a writer it syncs what is written. The caller must hold s.mu,
+// which is released meanwhile.
 func (s *Store) lead() {
-	s.writer.held, s.syncer.held = true, true
-	s.mu.Unlock()
-	runtime.Gosched() // others who are about to append come along
-	s.mu.Lock()
+	writes := !s.writer.held
+	s.syncer.held = true
+	if writes {
+		s.writer.held = true
+		s.mu.Unlock()
+		runtime.Gosched() // others who are about to append come along
+		s.mu.Lock()
+	}
 	mine := s.waiting
 	s.waiting = nil
-	s.write(true)
+	if writes {
+		s.write(true)
+	}
 	upTo := s.written
 	h, g := s.file, s.fileOf
 	var end int64
@@ -153,7 +168,9 @@ func (s *Store) lead() {
 		end = g.written
 		s.handles.retain(h)
 	}
-	s.writer.end()
+	if writes {
+		s.writer.end()
+	}
 	if s.err == nil && upTo > s.durable && h != nil {
 		s.mu.Unlock()
 		// Protects every commit that Wait reports durable.
@@ -180,7 +197,7 @@ func (s *Store) lead() {
 // it the group would wait for ever, since it does not watch the roles. The
 // caller must hold s.mu.
 func (s *Store) handOver() {
-	if s.waiting == nil || s.writer.held || s.syncer.held {
+	if s.waiting == nil || s.syncer.held {
 		return
 	}
 	select {

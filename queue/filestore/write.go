@@ -76,8 +76,10 @@ func (s *Store) turn(g *segment, syncer bool) error {
 		if err != nil {
 			return err
 		}
+		s.mu.Lock()
 		s.handles.release(s.file)
 		s.file = nil
+		s.mu.Unlock()
 	}
 	f, err := s.segmentFile(g)
 	if err != nil {
@@ -119,8 +121,16 @@ func (s *Store) segmentFile(g *segment) (f disk.File, err error) {
 	}
 	s.mu.Unlock()
 	if spare == "" {
-		f, err = s.disk.Create(g.name(), g.size)
-	} else if err = s.disk.Rename(spare, g.name()); err == nil {
+		if spare, err = s.allocate(g.size); disk.IsFull(err) {
+			s.noteFull(err)
+			s.makeRoom(g.size) // spares are room, too, if not in one piece
+			spare, err = s.allocate(g.size)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("a file for the log: %w", err)
+		}
+	}
+	if err = s.disk.Rename(spare, g.name()); err == nil {
 		f, err = s.disk.Open(g.name())
 	}
 	if err != nil {
@@ -129,8 +139,28 @@ func (s *Store) segmentFile(g *segment) (f disk.File, err error) {
 	return f, nil
 }
 
+// allocate makes a file of that size, under the name of a spare.
+func (s *Store) allocate(size int64) (name string, err error) {
+	s.mu.Lock()
+	s.files++
+	name = spareName(s.files)
+	s.mu.Unlock()
+	f, err := s.disk.Create(name, size)
+	if err != nil {
+		return "", err
+	}
+	// Protects the file's length: a segment's file that is short is damage.
+	err = f.Sync()
+	_ = f.Close() // it is synced
+	if err != nil {
+		_ = s.disk.Remove(name) // nothing is in it
+		return "", err
+	}
+	return name, nil
+}
+
 // becomeSyncer waits for the syncer's role. While the caller is the writer
-// nobody else can take it.
+// others take it only for what is written already, which does not last.
 func (s *Store) becomeSyncer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

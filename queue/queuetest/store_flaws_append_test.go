@@ -140,7 +140,7 @@ var appendFlaws = []*storeFlaw{
 			s.lock.Lock()
 			defer s.lock.Unlock()
 			s.queued = append(s.queued, b)
-			return s.last + queue.Commit(len(s.queued)), nil
+			return s.latestCommit() + queue.Commit(len(s.queued)), nil
 		},
 		wait: func(s *flawedStore, c queue.Commit, l queue.Level) error {
 			s.flush()

@@ -139,6 +139,13 @@ func (s *flawedStore) records(number uint64) map[uint64]*queue.Record {
 	return nil
 }
 
+// latestCommit returns the commit of the latest batch that the MemStore has.
+func (s *flawedStore) latestCommit() queue.Commit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
 func (f *storeFlaw) wrap(m *MemStore, err error) (queue.Store, error) {
 	if err != nil {
 		return nil, err

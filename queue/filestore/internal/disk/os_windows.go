@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"github.com/restantemq/restante/queue"
 )
@@ -35,7 +36,17 @@ func createFile(path string, share, how uint32) (*os.File, error) {
 // journal of its names.
 func syncDir(string) error { return nil }
 
-func free(string) (int64, bool) { return 0, false }
+var getDiskFreeSpaceEx = syscall.NewLazyDLL("kernel32.dll").NewProc("GetDiskFreeSpaceExW")
+
+func free(dir string) (int64, bool) {
+	name, err := syscall.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, false
+	}
+	var available uint64 // to this user, so that quotas count
+	ok, _, _ := getDiskFreeSpaceEx.Call(uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&available)), 0, 0)
+	return int64(min(available, 1<<62)), ok != 0
+}
 
 const errSharingViolation = syscall.Errno(32)
 

@@ -75,7 +75,7 @@ func (d *Disk) Crash(c Choice) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	after := New()
-	after.capacity, after.hideFree = d.capacity, d.hideFree
+	after.capacity, after.quota, after.hideFree = d.capacity, d.quota, d.hideFree
 	after.born, after.changed = d.born, d.changed
 	after.removed = d.removed // its bytes never change
 	if c.Mode == Restart {

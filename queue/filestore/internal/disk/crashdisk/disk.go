@@ -55,6 +55,7 @@ type Disk struct {
 	ops      int              // operations begun
 	born     int              // files made
 	capacity int64            // in bytes; the sum of the lengths of files stays below
+	quota    int64            // likewise
 	hideFree bool
 	locked   bool
 	dead     bool
@@ -72,9 +73,12 @@ type change struct {
 
 var _ disk.Disk = (*Disk)(nil)
 
+// unlimited is more than anybody needs, and doesn't overflow in a sum.
+const unlimited = 1 << 60
+
 // New returns an empty disk of unlimited size.
 func New() *Disk {
-	return &Disk{entries: map[string]*file{}, stable: map[string]*file{}, capacity: 1 << 60}
+	return &Disk{entries: map[string]*file{}, stable: map[string]*file{}, capacity: unlimited, quota: unlimited}
 }
 
 // Before makes f be called before each operation, also by several goroutines
@@ -95,6 +99,27 @@ func (d *Disk) HideFree() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hideFree = true
+}
+
+// SetQuota limits the sum of the lengths of all files as SetCapacity does, with
+// the error EDQUOT, and Free knows nothing of it.
+func (d *Disk) SetQuota(bytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.quota = bytes
+}
+
+// grow returns the error of making files longer by so many bytes. The caller
+// must hold d.mu.
+func (d *Disk) grow(bytes int64) error {
+	switch used := d.used() + bytes; {
+	case bytes <= 0:
+	case used > d.quota:
+		return syscall.EDQUOT
+	case used > d.capacity:
+		return syscall.ENOSPC
+	}
+	return nil
 }
 
 // Kill turns the machine off: every later operation fails with [ErrDead] and
@@ -223,11 +248,11 @@ func (d *Disk) Create(name string, size int64) (disk.File, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.entries[name] != nil:
+	if d.entries[name] != nil {
 		return nil, d.pathError("create", name, fs.ErrExist)
-	case d.used()+size > d.capacity:
-		return nil, d.pathError("create", name, syscall.ENOSPC)
+	}
+	if err := d.grow(size); err != nil {
+		return nil, d.pathError("create", name, err)
 	}
 	d.born++
 	f := &file{number: d.born}

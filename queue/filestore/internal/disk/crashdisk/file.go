@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"slices"
-	"syscall"
 )
 
 // sector is what a disk writes as a whole, if its power holds.
@@ -197,8 +196,8 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 		h.file.write(p[:n], off)
 		return n, h.error("write", fault.Err)
 	}
-	if grown := off + int64(len(p)) - int64(len(h.file.data)); grown > 0 && h.disk.used()+grown > h.disk.capacity {
-		return 0, h.error("write", syscall.ENOSPC)
+	if err := h.disk.grow(off + int64(len(p)) - int64(len(h.file.data))); err != nil {
+		return 0, h.error("write", err)
 	}
 	h.file.write(p, off)
 	return len(p), nil
