@@ -714,13 +714,18 @@ func TestCampaignQueues(t *testing.T) {
 	t.Parallel()
 	var total tally
 	began := time.Now()
-	runs := 4
+	runs, steps := 2, 60
+	if *crashTime > 0 {
+		steps = 120
+	} else if testing.Short() {
+		steps = 20
+	}
 	for i := 0; i < runs || *crashTime > 0 && time.Since(began) < *crashTime; i++ {
 		seed := *crashSeed + uint64(i)
 		if *crashPoint != 0 && i > 0 {
 			break
 		}
-		one, err := runQueueCampaign(t, openEither(filestore.LoseNothing, seed), seed, *crashPoint, 120)
+		one, err := runQueueCampaign(t, openEither(filestore.LoseNothing, seed), seed, *crashPoint, steps)
 		total.add(one)
 		if err != nil {
 			t.Fatalf("%v\n\nrun it again with: go test ./queue/filestore -run '^%s$' -crash.seed %d", err, t.Name(), seed)

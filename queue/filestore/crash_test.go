@@ -287,6 +287,11 @@ func (c *campaign) certain(w *worker) error {
 // until the time is over: at least as many times as told.
 func campaignRuns(t *testing.T, o opener, runs, steps int) {
 	t.Helper()
+	if *crashTime > 0 {
+		steps = 80
+	} else if testing.Short() {
+		steps /= 3
+	}
 	ts := trades()
 	campaignRunsWith(t, runs, func(c *campaign, seed uint64) error {
 		return c.run(seed, ts[seed%uint64(len(ts))], steps)
@@ -319,7 +324,7 @@ func campaignRunsWith(t *testing.T, runs int, run func(*campaign, uint64) error,
 // under way.
 func TestCampaignStore(t *testing.T) {
 	t.Parallel()
-	campaignRuns(t, openStore(filestore.LoseNothing), len(trades()), 80)
+	campaignRuns(t, openStore(filestore.LoseNothing), len(trades()), 30)
 }
 
 func (t *tally) add(u tally) {
@@ -334,7 +339,7 @@ func (t *tally) add(u tally) {
 // The same with so little memory that all of it is written down all the time.
 func TestCampaignTight(t *testing.T) {
 	t.Parallel()
-	campaignRuns(t, openTight(filestore.LoseNothing), len(trades()), 80)
+	campaignRuns(t, openTight(filestore.LoseNothing), len(trades()), 20)
 }
 
 // Segments may have another size each time the store is opened.
@@ -349,7 +354,7 @@ func TestCampaignSegmentSizes(t *testing.T) {
 		sizes := [...]int64{64 << 10, 160 << 10, 72 << 10} // by what can be repeated
 		return filestore.OpenOn(ctx, d, filestore.Options{SegmentSize: sizes[len(names)%len(sizes)]})
 	}
-	campaignRuns(t, o, 2, 80)
+	campaignRuns(t, o, 2, 40)
 }
 
 // The weaker promises are kept as well: a crash of the process loses nothing, and
