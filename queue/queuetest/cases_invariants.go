@@ -715,6 +715,21 @@ var waiterCases = []testCase{
 		},
 	},
 	{
+		name: "Invariant/7/the-end-of-a-wait-takes-nothing-from-who-came-first",
+		rule: "a message that comes back in the instant in which the second waiter's wait ends goes to the first",
+		test: func(d *desk) {
+			d.send("a")
+			for range 64 { // whose timer fires first at one instant is left to chance
+				d.oneFor(time.Second, "a")
+				first := d.park(queue.ReceiveOptions{Wait: 2 * time.Second})
+				second := d.park(queue.ReceiveOptions{Wait: time.Second})
+				second.getsNothing(time.Second)
+				got := first.gets(time.Second, "a")
+				d.change(got[0].Receipt, 0)
+			}
+		},
+	},
+	{
 		name: "Invariant/7/one-message-wakes-one-many-wake-many",
 		rule: "no wake-up is missed: as many waiters return as there are messages",
 		test: func(d *desk) {
