@@ -298,7 +298,7 @@ var table = []Mutant{
 		File: "queue/engine/receive.go",
 		Old:  "\t\t\t\t\t\tpinned.add(p)\n",
 		New:  "\t\t\t\t\t\t_ = p\n",
-		Test: []string{"./queue/engine", "-short", "-run", "Page|Waiter|Damage|Untold|Batches|DeadLetters|DuringALoad|Large|Attempt"},
+		Test: []string{"./queue/engine", "-short", "-timeout=20s", "-run", "Page|Waiter|Damage|Untold|Batches|DeadLetters|DuringALoad|Large|Attempt"},
 	},
 	{
 		Name: "damage-tried-for-ever",
@@ -306,7 +306,7 @@ var table = []Mutant{
 		File: "queue/engine/paging.go",
 		Old:  "\tif p != nil && p.stored.damaged && len(o.out)+len(o.moving) > 0 {\n\t\treturn nil\n\t}\n",
 		New:  "",
-		Test: []string{"./queue/engine", "-short", "-run", "Page|Waiter|Damage|Untold|Batches|DeadLetters|DuringALoad|Large|Attempt"},
+		Test: []string{"./queue/engine", "-short", "-timeout=20s", "-run", "Page|Waiter|Damage|Untold|Batches|DeadLetters|DuringALoad|Large|Attempt"},
 	},
 	{
 		Name: "rest-within-batch",
@@ -338,7 +338,7 @@ var table = []Mutant{
 		File: "queue/engine/expiry.go",
 		Old:  "\t\tq.stale = p // catchUp reads it\n",
 		New:  "",
-		Test: []string{"./queue/engine", "-short", "-run", "Page|Waiter|Damage|Untold|Batches|DeadLetters|DuringALoad|Large|Attempt"},
+		Test: []string{"./queue/engine", "-short", "-timeout=20s", "-run", "Page|Waiter|Damage|Untold|Batches|DeadLetters|DuringALoad|Large|Attempt"},
 	},
 	{
 		Name: "dead-letter-twice",
