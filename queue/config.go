@@ -17,6 +17,11 @@ type Config struct {
 	// in ".fifo".
 	Name string
 
+	// ARN tells the queue from others of the same Name, as a broker has them in
+	// several accounts and regions: if it isn't empty, it takes Name's place in the
+	// store and in DeadLetterSource. It is not looked into.
+	ARN string
+
 	// VisibilityTimeout hides a received message: up to [MaxVisibility].
 	// Zero means [DefaultVisibility], 30 seconds.
 	VisibilityTimeout time.Duration

@@ -31,7 +31,7 @@ func TestStatesKindsAndStepsHaveNames(t *testing.T) {
 	assert.Equal(t, "Kind(invalid)", queue.Kind(0).String())
 
 	seen := map[string]bool{}
-	for step := queue.StepAccepted; step <= queue.StepRecovered; step++ {
+	for step := queue.StepAccepted; step <= queue.StepMoved; step++ {
 		name := step.String()
 		assert.NotEmpty(t, name)
 		assert.NotEqual(t, "unknown", name)
@@ -40,5 +40,6 @@ func TestStatesKindsAndStepsHaveNames(t *testing.T) {
 	}
 	assert.Equal(t, "accepted", queue.StepAccepted.String())
 	assert.Equal(t, "recovered", queue.StepRecovered.String())
-	assert.Equal(t, "unknown", (queue.StepRecovered + 1).String())
+	assert.Equal(t, "moved", queue.StepMoved.String())
+	assert.Equal(t, "unknown", (queue.StepMoved + 1).String())
 }

@@ -133,6 +133,10 @@ type Adopter interface {
 	// deduplication ID. The queue's own Delay is not applied. The receiver's
 	// own fields of a Record (Seq, DueAt) are ignored.
 	//
+	// A record without an ID is taken over as a new message: it gets an ID, is sent
+	// now, waits for the queue's Delay, and keeps its deduplication ID, which is
+	// neither looked for nor remembered.
+	//
 	// leaving, if not nil, is the loss of the source. It is written in one
 	// atomic batch with the gain, so the source must live in the same store.
 	// On error nothing was adopted, unless the error is ErrUncertain.

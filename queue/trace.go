@@ -42,11 +42,12 @@ const (
 	StepAdopted                      // from another queue → visible
 	StepPurged                       // any → gone
 	StepRecovered                    // from the store → delayed or visible
+	StepMoved                        // visible → gone, in another queue: Redrive, not a dead letter
 )
 
 var stepNames = [...]string{
 	"", "accepted", "delayed", "visible", "received", "extended", "timed out", "released",
-	"deleted", "expired", "dead-lettered", "adopted", "purged", "recovered",
+	"deleted", "expired", "dead-lettered", "adopted", "purged", "recovered", "moved",
 }
 
 // String returns the step's name in lower case.

@@ -1,139 +1,169 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/restantemq/restante/queue"
 )
 
 // Options are the choices of a whole broker. The zero value works.
 type Options struct {
-	// Scope is where the broker claims to be: it shows in ARNs and URLs.
+	// Scope is where the broker claims to be: it shows in ARNs and URLs. The
+	// zero Scope is account 000000000000 in us-east-1.
 	Scope Scope
+
+	// EnforceCooldowns makes SQS's waiting times hold: a queue can be purged once
+	// in 60 seconds, and a name can be used again 60 seconds after its queue was
+	// deleted. They are counted in this process: opening a broker ends them.
+	EnforceCooldowns bool
+
+	// Limits are those of queues whose configuration doesn't say: queue.SQSLimits
+	// or queue.Unlimited. Attributes in SQS's form keep SQS's ranges.
+	Limits queue.Limits
 }
 
-// A Broker keeps queues by name. Make it with [New].
-type Broker struct {
-	scope Scope
+// cooldown is how long a purge, and the deletion of a queue, rule out another.
+const cooldown = 60 * time.Second
 
-	mu     sync.Mutex // guards the fields below; queues' own locks are taken under it
-	queues map[string]*Queue
-	closed bool
+// A Broker keeps queues by name, as seen from one account and region. Make it
+// with [New], [Open] or [OpenStore].
+type Broker struct {
+	*hub
+	scope Scope
+}
+
+// A hub is a broker as such, whatever it is seen from.
+type hub struct {
+	options Options
+	store   queue.Store // nil: in memory
+	owned   bool        // the broker opened the store
+
+	// admin lets one change of the catalogue happen at a time. It is held while a
+	// change becomes durable; sending and receiving don't need it.
+	admin sync.Mutex
+
+	// mu guards what follows, and the fields of queues and tasks that say so. No
+	// queue is called while it is held, but a queue may call for it.
+	mu      sync.RWMutex
+	queues  map[key]*Queue
+	deleted map[key]time.Time // when, with EnforceCooldowns
+	tasks   map[string]*task  // by ID
+	closed  bool
+	stop    context.CancelFunc // ends running tasks
+	ctx     context.Context    // of running tasks
+	running sync.WaitGroup     // tasks
+}
+
+func newBroker(o Options) *Broker {
+	h := &hub{
+		options: o,
+		queues:  make(map[key]*Queue), deleted: make(map[key]time.Time), tasks: make(map[string]*task),
+	}
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	return &Broker{h, o.Scope.withDefaults()}
 }
 
 // New returns a broker without queues, in memory.
-func New(o Options) *Broker {
-	return &Broker{scope: o.Scope.withDefaults(), queues: make(map[string]*Queue)}
-}
+func New(o Options) *Broker { return newBroker(o) }
 
-// Scope returns where the broker claims to be, defaults filled in.
+// In returns the same broker as seen from another account or region. Empty fields
+// of s stand for those of b. Closing either closes both.
+func (b *Broker) In(s Scope) *Broker { return &Broker{b.hub, s.or(b.scope)} }
+
+// Scope returns where the broker is seen from, defaults filled in.
 func (b *Broker) Scope() Scope { return b.scope }
-
-// CreateQueue creates the queue of that name, described by SQS attributes, and
-// returns it. FifoQueue "true" makes a FIFO queue, whose name must end in
-// ".fifo".
-//
-// If there is a queue of that name it is returned, provided that each of the
-// attributes given has the value which that queue has now; attributes that are
-// not given are not compared.
-//
-// Errors: a [*queue.LimitError] that is [queue.ErrInvalidParameter] for the
-// name; an [*AttributeError] that is [ErrInvalidAttributeName],
-// [ErrInvalidAttributeValue], [ErrQueueExists] or, for an attribute that SQS
-// has and this version hasn't, [queue.ErrUnsupported]; those of standard.New
-// and fifo.New; [queue.ErrClosed]; the context's.
-func (b *Broker) CreateQueue(ctx context.Context, name string, attributes map[string]string) (*Queue, error) {
-	asked := description{kind: queue.Standard, cfg: queue.Config{Name: name}}
-	given, err := asked.apply(attributes)
-	if err != nil {
-		return nil, err
-	}
-	return b.create(ctx, asked, given)
-}
-
-// Create creates the queue of that name, described by a Config, and returns
-// it. The name tells its kind: that of a FIFO queue ends in ".fifo". cfg.Name
-// may be empty, or must be the same name.
-//
-// If there is a queue of that name it is returned, provided that each field of
-// cfg that is not zero has the value which that queue has now.
-//
-// Errors: a [*queue.LimitError] that is [queue.ErrInvalidParameter] for the
-// name, those of standard.New and fifo.New for cfg, an [*AttributeError] that
-// is [ErrQueueExists], [queue.ErrClosed], and the context's.
-func (b *Broker) Create(ctx context.Context, name string, cfg queue.Config) (*Queue, error) {
-	if cfg.Name != "" && cfg.Name != name {
-		return nil, &queue.LimitError{
-			Parameter: "Name",
-			Reason:    fmt.Sprintf("the configuration says %q, the call %q", cfg.Name, name),
-			Err:       queue.ErrInvalidParameter,
-		}
-	}
-	cfg.Name = name
-	asked := description{kind: kindOf(name), cfg: cfg}
-	return b.create(ctx, asked, asked.given())
-}
-
-// create returns the existing queue of that name, if it agrees with what was
-// asked for in the settings given, or else a new one.
-func (b *Broker) create(ctx context.Context, asked description, given []setting) (*Queue, error) {
-	name := asked.cfg.Name
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("create queue %q: %w", name, err)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil, queue.ErrClosed
-	}
-	if existing := b.queues[name]; existing != nil {
-		if err := agree(existing.describe(), asked, given); err != nil {
-			return nil, err
-		}
-		return existing, nil
-	}
-	// Only now: creating "x.fifo" again need not repeat that it is a FIFO queue.
-	if err := checkName(name, asked.kind); err != nil {
-		return nil, err
-	}
-	q, err := newQueue(b.scope, asked)
-	if err != nil {
-		return nil, err
-	}
-	b.queues[name] = q
-	return q, nil
-}
 
 // GetQueue returns the queue of that name. Errors: [ErrQueueNotFound] and
 // [queue.ErrClosed].
 func (b *Broker) GetQueue(name string) (*Queue, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.mu.RLock()
+	defer b.mu.RUnlock()
 	if b.closed {
 		return nil, queue.ErrClosed
 	}
-	q := b.queues[name]
+	q := b.queues[b.scope.key(name)]
 	if q == nil {
 		return nil, fmt.Errorf("%w: %q", ErrQueueNotFound, name)
 	}
 	return q, nil
 }
 
-// Close closes all queues of the broker, as [queue.Queue].Close does, and ends
-// the broker: its other methods return [queue.ErrClosed]. Closing again
-// returns nil.
+// begin starts a change of the catalogue: nobody else makes one until the caller
+// unlocks h.admin.
+func (h *hub) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h.admin.Lock()
+	h.mu.RLock()
+	closed := h.closed
+	h.mu.RUnlock()
+	err := ctx.Err()
+	if err == nil && closed {
+		err = queue.ErrClosed
+	}
+	if err != nil {
+		h.admin.Unlock()
+	}
+	return err
+}
+
+// find returns the queue of that ARN, nil if there is none.
+func (h *hub) find(arn string) *Queue {
+	s, name, ok := parseARN(arn)
+	if !ok {
+		return nil
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if q := h.queues[s.key(name)]; q != nil && q.arn == arn {
+		return q
+	}
+	return nil
+}
+
+// all returns all queues in the order of account, region and name.
+func (h *hub) all() []*Queue {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(h.queues), func(a, b *Queue) int {
+		return cmp.Or(cmp.Compare(a.scope.Account, b.scope.Account),
+			cmp.Compare(a.scope.Region, b.scope.Region), cmp.Compare(a.name, b.name))
+	})
+}
+
+// Close ends the broker, for all who see it: a change under way is finished, move
+// tasks stop (those of a durable broker go on when it is opened again), and all
+// queues are closed as [queue.Queue].Close does. A durable broker makes durable
+// what was accepted, and closes the store that [Open] opened. Afterwards every
+// method returns [queue.ErrClosed]. Closing again returns nil.
 func (b *Broker) Close() error {
-	b.mu.Lock()
-	queues := b.queues
-	b.queues, b.closed = nil, true
-	b.mu.Unlock()
+	h := b.hub
+	h.admin.Lock()
+	defer h.admin.Unlock()
+	h.mu.Lock()
+	already := h.closed
+	h.closed = true
+	h.mu.Unlock()
+	if already {
+		return nil
+	}
+	h.stop()
+	h.running.Wait()
 
 	var errs []error
-	for _, q := range queues {
+	for _, q := range h.all() {
 		errs = append(errs, q.Close())
+	}
+	if h.owned {
+		errs = append(errs, h.store.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -149,9 +149,9 @@ func TestRefusedAttributes(t *testing.T) {
 		{"q", "MessageRetentionPeriod", "59", broker.ErrInvalidAttributeValue},
 		{"q", "MessageRetentionPeriod", "1209601", broker.ErrInvalidAttributeValue},
 		{"q", "ReceiveMessageWaitTimeSeconds", "21", broker.ErrInvalidAttributeValue},
-		{"q", "RedrivePolicy", "{}", queue.ErrUnsupported},
-		{"q", "SqsManagedSseEnabled", "true", queue.ErrUnsupported},
-		{"q.fifo", "DeduplicationScope", "queue", queue.ErrUnsupported},
+		{"q", "RedrivePolicy", "{}", queue.ErrInvalidParameter},
+		{"q", "SqsManagedSseEnabled", "yes", broker.ErrInvalidAttributeValue},
+		{"q.fifo", "DeduplicationScope", "Queue", broker.ErrInvalidAttributeValue},
 		{"q.fifo", "ContentBasedDeduplication", "yes", broker.ErrInvalidAttributeValue},
 		{"q.fifo", "FifoQueue", "yes", broker.ErrInvalidAttributeValue},
 	} {

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,12 +18,24 @@ type field interface {
 	isGiven(d *description) bool
 }
 
-// An attributeField can also be written in SQS's form.
+// An attributeField has a form in SQS as well.
 type attributeField interface {
 	field
-	// parse sets the part, or returns false if text is malformed or out of
-	// range.
-	parse(d *description, text string) bool
+	// parse sets the part. The error is errValue, or one that says more.
+	parse(d *description, text string) error
+	// format writes the part, or returns false if it is not told.
+	format(d *description) (text string, ok bool)
+}
+
+// errValue says of a text that it is malformed or out of range.
+var errValue = errors.New("bad value")
+
+// refusal is the error of an attribute whose value was refused with err.
+func refusal(name string, err error) error {
+	if err == errValue {
+		return &AttributeError{Name: name, Err: ErrInvalidAttributeValue}
+	}
+	return err
 }
 
 // seconds is a duration; SQS has whole seconds from low to high.
@@ -30,29 +44,37 @@ type seconds struct {
 	in                func(*queue.Config) *time.Duration
 }
 
-func (s seconds) parse(d *description, text string) bool {
+func (s seconds) parse(d *description, text string) error {
 	n, ok := parseInteger(text)
 	// Compared as numbers: n seconds may be more than a Duration holds.
 	if !ok || n < int(s.low/time.Second) || n > int(s.high/time.Second) {
-		return false
+		return errValue
 	}
 	value := time.Duration(n) * time.Second
 	if value == 0 && s.normal != 0 {
 		value = queue.None
 	}
 	*s.in(&d.cfg) = value
-	return true
+	return nil
 }
 
-func (s seconds) value(d *description) any {
+func (s seconds) duration(d *description) time.Duration {
 	switch value := *s.in(&d.cfg); value {
 	case 0:
 		return s.normal
 	case queue.None:
-		return time.Duration(0)
+		return 0
 	default:
 		return value
 	}
+}
+
+func (s seconds) value(d *description) any { return s.duration(d) }
+
+// format rounds up: what a Config says to the millisecond SQS has no form for.
+func (s seconds) format(d *description) (string, bool) {
+	whole := (s.duration(d) + time.Second - 1) / time.Second
+	return strconv.Itoa(int(whole)), true
 }
 
 func (s seconds) isGiven(d *description) bool { return *s.in(&d.cfg) != 0 }
@@ -63,54 +85,137 @@ type octets struct {
 	in                func(*queue.Config) *int
 }
 
-func (o octets) parse(d *description, text string) bool {
+func (o octets) parse(d *description, text string) error {
 	n, ok := parseInteger(text)
 	if !ok || n < o.low || n > o.high {
-		return false
+		return errValue
 	}
 	*o.in(&d.cfg) = n
-	return true
+	return nil
 }
 
-func (o octets) value(d *description) any {
+func (o octets) number(d *description) int {
 	if n := *o.in(&d.cfg); n != 0 {
 		return n
 	}
 	return o.normal
 }
 
-func (o octets) isGiven(d *description) bool { return *o.in(&d.cfg) != 0 }
+func (o octets) value(d *description) any             { return o.number(d) }
+func (o octets) format(d *description) (string, bool) { return strconv.Itoa(o.number(d)), true }
+func (o octets) isGiven(d *description) bool          { return *o.in(&d.cfg) != 0 }
 
-// flag is true or false.
+// flag is true or false, of a FIFO queue.
 type flag struct{ in func(*queue.Config) *bool }
 
-func (f flag) parse(d *description, text string) bool {
+func (f flag) parse(d *description, text string) error {
 	value, ok := parseBool(text)
-	if ok {
-		*f.in(&d.cfg) = value
+	if !ok {
+		return errValue
 	}
-	return ok
+	*f.in(&d.cfg) = value
+	return nil
 }
 
-func (f flag) value(d *description) any    { return *f.in(&d.cfg) }
+func (f flag) value(d *description) any { return *f.in(&d.cfg) }
+
+func (f flag) format(d *description) (string, bool) {
+	return strconv.FormatBool(*f.in(&d.cfg)), d.kind == queue.FIFO
+}
+
 func (f flag) isGiven(d *description) bool { return *f.in(&d.cfg) }
 
 // kindField is the flag that says of a queue that it is a FIFO queue.
 type kindField struct{}
 
-func (kindField) parse(d *description, text string) bool {
+func (kindField) parse(d *description, text string) error {
 	isFIFO, ok := parseBool(text)
+	if !ok {
+		return errValue
+	}
 	if isFIFO {
 		d.kind = queue.FIFO
 	}
-	return ok
+	return nil
 }
 
-func (kindField) value(d *description) any  { return d.kind }
-func (kindField) isGiven(*description) bool { return true }
+func (kindField) value(d *description) any { return d.kind }
 
-// plain is a part that has no form in SQS, or none that is read here. Its zero
-// is its default.
+func (kindField) format(d *description) (string, bool) { return "true", d.kind == queue.FIFO }
+func (kindField) isGiven(*description) bool            { return true }
+
+// choice is one of a few words, of a FIFO queue; the first is the default.
+type choice[T ~uint8] struct {
+	words []string
+	in    func(*queue.Config) *T
+}
+
+func (c choice[T]) parse(d *description, text string) error {
+	i := slices.Index(c.words, text)
+	if i < 0 {
+		return errValue
+	}
+	*c.in(&d.cfg) = T(i)
+	return nil
+}
+
+func (c choice[T]) value(d *description) any { return *c.in(&d.cfg) }
+
+func (c choice[T]) format(d *description) (string, bool) {
+	return c.words[*c.in(&d.cfg)], d.kind == queue.FIFO
+}
+
+func (c choice[T]) isGiven(d *description) bool { return *c.in(&d.cfg) != 0 }
+
+// text is an attribute that is kept as it was given. An empty value removes it.
+type text struct {
+	name   string
+	normal string // what it is when nobody set it; empty: then it isn't told
+	with   string // the attribute without which it isn't told, if any
+
+	form    func(text string) (canonical string, ok bool) // nil: any text
+	check   func(text string) error                       // nil: nothing beyond form
+	meaning func(text string) string                      // what to compare, nil: the text
+}
+
+func (t text) parse(d *description, value string) error {
+	if t.form != nil {
+		var ok bool
+		if value, ok = t.form(value); !ok {
+			return errValue
+		}
+	}
+	if t.check != nil && value != "" {
+		if err := t.check(value); err != nil {
+			return err
+		}
+	}
+	d.setText(t.name, value)
+	return nil
+}
+
+func (t text) text(d *description) string {
+	if value := d.texts[t.name]; value != "" {
+		return value
+	}
+	return t.normal
+}
+
+func (t text) value(d *description) any {
+	if t.meaning != nil {
+		return t.meaning(t.text(d))
+	}
+	return t.text(d)
+}
+
+func (t text) format(d *description) (string, bool) {
+	value := t.text(d)
+	return value, value != "" && (t.with == "" || d.texts[t.with] != "")
+}
+
+func (t text) isGiven(d *description) bool { return d.texts[t.name] != "" }
+
+// plain is a part that has no form in SQS. Its zero is its default.
 type plain[T comparable] struct{ in func(*queue.Config) *T }
 
 func (p plain[T]) value(d *description) any { return *p.in(&d.cfg) }
@@ -126,6 +231,7 @@ func retention(c *queue.Config) *time.Duration                     { return &c.R
 func receiveWait(c *queue.Config) *time.Duration                   { return &c.ReceiveWait }
 func maxMessageSize(c *queue.Config) *int                          { return &c.MaxMessageSize }
 func contentDeduplication(c *queue.Config) *bool                   { return &c.ContentDeduplication }
+func enforceThroughput(c *queue.Config) *bool                      { return &c.EnforceThroughput }
 func fencedReceipts(c *queue.Config) *bool                         { return &c.FencedReceipts }
 func limits(c *queue.Config) *queue.Limits                         { return &c.Limits }
 func deadLetter(c *queue.Config) *queue.DeadLetter                 { return &c.DeadLetter }
@@ -144,4 +250,10 @@ func parseInteger(text string) (n int, ok bool) {
 func parseBool(text string) (value, ok bool) {
 	value = strings.EqualFold(text, "true")
 	return value, value || strings.EqualFold(text, "false")
+}
+
+// lowerBool is parseBool for a value that is kept as text.
+func lowerBool(text string) (string, bool) {
+	value, ok := parseBool(text)
+	return strconv.FormatBool(value), ok
 }

@@ -1,6 +1,9 @@
 package broker
 
 import (
+	"context"
+	"time"
+
 	"github.com/restantemq/restante/fifo"
 	"github.com/restantemq/restante/queue"
 	"github.com/restantemq/restante/standard"
@@ -10,33 +13,124 @@ import (
 // than those of [queue.Queue] are found by [queue.As].
 //
 // The broker closes its queues. One that is closed by itself keeps its name
-// and answers every call with [queue.ErrClosed].
+// and answers every call with [queue.ErrClosed], until it is deleted or the broker
+// is opened again.
+//
+// Deliveries that came by way of a dead-letter queue have the ARN of their first
+// queue for DeadLetterSource.
 type Queue struct {
-	queue.Queue
+	queue.Queue // a *standard.Queue or *fifo.Queue
+	*hub
 	scope Scope
 	name  string
 	kind  queue.Kind
+	arn   string
+
+	state  state     // guarded by hub.mu
+	purged time.Time // guarded by hub.mu; when, with EnforceCooldowns
+}
+
+// A state is what a broker knows of a queue beside its messages.
+type state struct {
+	description
+	tags              map[string]string // replaced, never changed
+	created, modified int64             // ms
 }
 
 // local is what the two kinds of queue in this process have in common.
 type local interface {
-	queue.Queue
-	Config() queue.Config
+	queue.Adopter
+	queue.Purger
+	queue.Inspector
+	queue.Configurable
+	Drop(meta ...queue.Meta) error
+	NextPosition() uint64
+	Redrive(ctx context.Context, from, to uint64, limit int, route func(source string) (queue.Adopter, error)) (next uint64, moved int, err error)
 }
 
-func newQueue(s Scope, d description) (*Queue, error) {
-	q, err := newLocal(d)
-	if err != nil {
-		return nil, err
+// open makes the queue that q.state describes, over the broker's store.
+func (q *Queue) open(ctx context.Context) error {
+	cfg := q.wired(&q.state.description)
+	var err error
+	switch {
+	case q.kind == queue.FIFO && q.store == nil:
+		q.Queue, err = fifo.New(cfg)
+	case q.kind == queue.FIFO:
+		q.Queue, err = fifo.Open(ctx, q.store, cfg)
+	case q.store == nil:
+		q.Queue, err = standard.New(cfg)
+	default:
+		q.Queue, err = standard.Open(ctx, q.store, cfg)
 	}
-	return &Queue{Queue: q, scope: s, name: d.cfg.Name, kind: d.kind}, nil
+	return err
 }
 
-func newLocal(d description) (local, error) {
-	if d.kind == queue.FIFO {
-		return fifo.New(d.cfg)
+func (q *Queue) local() local { return q.Queue.(local) }
+
+// wired returns the configuration of a queue with that description: with the
+// dead-letter queue that its policy names, if there is one now.
+func (h *hub) wired(d *description) queue.Config {
+	cfg := d.cfg
+	if p, ok := d.redrive(); ok {
+		if target := h.find(p.target); target != nil && target.kind == d.kind {
+			cfg.DeadLetter = queue.DeadLetter{Target: target.local(), MaxReceives: p.maxReceives}
+		}
 	}
-	return standard.New(d.cfg)
+	return cfg
+}
+
+// rewire gives the queues whose dead-letter queue has that ARN what there is of it
+// now. The caller must hold h.admin.
+func (h *hub) rewire(arn string) {
+	for _, q := range h.all() {
+		if d := q.describe(); d.targets(arn) {
+			_ = q.local().Reconfigure(context.Background(), h.wired(&d)) // else it is closed
+		}
+	}
+}
+
+// takeDeadLetter turns a dead-letter queue of this broker in d.cfg into a policy.
+func (d *description) takeDeadLetter(h *hub) error {
+	given := d.cfg.DeadLetter
+	if given.Target == nil {
+		d.setText(redrivePolicyName, "")
+		return nil
+	}
+	if n := given.MaxReceives; n < 1 || n > queue.MaxReceivesLimit && d.cfg.Limits == queue.SQSLimits {
+		return &queue.LimitError{Parameter: "MaxReceiveCount", Got: n, Min: 1, Max: queue.MaxReceivesLimit, Err: queue.ErrInvalidParameter}
+	}
+	for _, q := range h.all() {
+		if given.Target == queue.Adopter(q.local()) {
+			p := redrivePolicy{q.arn, given.MaxReceives}
+			if old, ok := d.redrive(); !ok || old != p {
+				d.setText(redrivePolicyName, p.text())
+			}
+			d.cfg.DeadLetter = queue.DeadLetter{}
+			return nil
+		}
+	}
+	if h.store != nil {
+		return &AttributeError{
+			Name:   "DeadLetter",
+			Reason: "the dead-letter queue of a durable broker's queue is a queue of the same broker",
+			Err:    queue.ErrInvalidParameter,
+		}
+	}
+	d.setText(redrivePolicyName, "")
+	return nil
+}
+
+// alive returns an error if the queue was deleted, or the broker closed.
+func (q *Queue) alive() error {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	switch {
+	case q.closed:
+		return queue.ErrClosed
+	case q.queues[q.scope.key(q.name)] != q:
+		return queue.ErrQueueDeleted
+	}
+	return nil
 }
 
 // Name returns the queue's name.
@@ -46,7 +140,7 @@ func (q *Queue) Name() string { return q.name }
 func (q *Queue) Kind() queue.Kind { return q.kind }
 
 // ARN returns the queue's Amazon Resource Name.
-func (q *Queue) ARN() string { return q.scope.ARN(q.name) }
+func (q *Queue) ARN() string { return q.arn }
 
 // URL returns the queue's URL under base; see [Scope.URL].
 func (q *Queue) URL(base string) string { return q.scope.URL(base, q.name) }
@@ -54,7 +148,39 @@ func (q *Queue) URL(base string) string { return q.scope.URL(base, q.name) }
 // Unwrap returns the *standard.Queue or *fifo.Queue that holds the messages.
 func (q *Queue) Unwrap() queue.Queue { return q.Queue }
 
-// describe returns what the queue is now.
+// Close closes the queue alone; see [Queue].
+func (q *Queue) Close() error { return q.Queue.Close() }
+
+// describe returns how the queue is set now.
 func (q *Queue) describe() description {
-	return description{kind: q.kind, cfg: q.Queue.(local).Config()}
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.state.description
+}
+
+// Purge removes all messages, as [queue.Purger] says. With EnforceCooldowns it
+// returns [ErrPurgeInProgress] within 60 seconds of the last one.
+func (q *Queue) Purge(ctx context.Context) error {
+	if q.options.EnforceCooldowns {
+		now := time.Now()
+		q.mu.Lock()
+		last := q.purged
+		if now.Sub(last) < cooldown {
+			q.mu.Unlock()
+			return &queue.LimitError{
+				Parameter: nameArgument, Text: q.name, Err: ErrPurgeInProgress,
+				Reason: "Only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds.",
+			}
+		}
+		q.purged = now
+		q.mu.Unlock()
+		err := q.local().Purge(ctx)
+		if err != nil {
+			q.mu.Lock()
+			q.purged = last
+			q.mu.Unlock()
+		}
+		return err
+	}
+	return q.local().Purge(ctx)
 }

@@ -15,10 +15,15 @@ type Scope struct {
 }
 
 func (s Scope) withDefaults() Scope {
+	return s.or(Scope{"aws", "000000000000", "us-east-1"})
+}
+
+// or fills the empty fields of s.
+func (s Scope) or(other Scope) Scope {
 	return Scope{
-		Partition: cmp.Or(s.Partition, "aws"),
-		Account:   cmp.Or(s.Account, "000000000000"),
-		Region:    cmp.Or(s.Region, "us-east-1"),
+		Partition: cmp.Or(s.Partition, other.Partition),
+		Account:   cmp.Or(s.Account, other.Account),
+		Region:    cmp.Or(s.Region, other.Region),
 	}
 }
 
@@ -42,4 +47,20 @@ func (s Scope) URL(base, name string) string {
 		}
 	}
 	return strings.TrimRight(base, "/") + "/" + s.Account + "/" + name
+}
+
+// A key is what a queue is found by. The partition is no part of it: accounts and
+// regions belong to one.
+type key struct{ account, region, name string }
+
+func (s Scope) key(name string) key { return key{s.Account, s.Region, name} }
+
+// parseARN takes the ARN of a queue apart.
+func parseARN(arn string) (s Scope, name string, ok bool) {
+	parts := strings.Split(arn, ":")
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "sqs" {
+		return Scope{}, "", false
+	}
+	s = Scope{Partition: parts[1], Region: parts[3], Account: parts[4]}
+	return s, parts[5], s.Partition != "" && s.Region != "" && s.Account != "" && parts[5] != ""
 }

@@ -29,11 +29,16 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 		return err
 	}
 	q.turnPage()
-	first := q.next
+	first, cfg := q.next, q.config.Load()
 	q.records = append(q.records[:0], ms...)
 	for i := range q.records {
 		r := &q.records[i]
 		r.Seq, r.DueAt = first+uint64(i), 0
+		if r.ID == (queue.MessageID{}) {
+			r.ID, r.SentAt, r.Delay = q.identity.id(r.Seq), floor(now), 0
+			r.DueAt = dueAt(&r.Message, q.kind, cfg, now)
+			continue
+		}
 		if q.kind == queue.FIFO {
 			// SQS developer guide, "Configuring a dead-letter queue redrive": the
 			// deduplication ID becomes the message's own ID; "Retention of
@@ -54,7 +59,7 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 	q.next += uint64(len(records))
 	for i := range records {
 		r := &records[i]
-		p, at, s := q.insert(r.Seq, &r.Message, r, r.SentAt, 0)
+		p, at, s := q.insert(r.Seq, &r.Message, r, r.SentAt, r.DueAt)
 		if q.store == nil {
 			q.settle(p, at, s, now, queue.StepAdopted)
 		}
@@ -71,8 +76,6 @@ func (q *Queue) checkAdopted(r *queue.Record) error {
 		return missing("MessageBody")
 	case q.kind == queue.FIFO && r.GroupID == "":
 		return missing("MessageGroupId")
-	case r.ID == queue.MessageID{}:
-		return missing("MessageId")
 	}
 	return nil
 }

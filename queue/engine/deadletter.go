@@ -46,7 +46,7 @@ func (q *Queue) DeadLetter(ctx context.Context, r queue.Receipt, reason string) 
 	}
 	q.setMoving(s)
 	q.letGo(now)
-	err = q.move(target, []uint64{f.Seq}, reason, 0)
+	_, err = q.move(target, []uint64{f.Seq}, q.asDeadLetter(reason), queue.StepDeadLettered, 0)
 	now = q.clock.now()
 	q.mu.Lock()
 	q.leave()
@@ -75,15 +75,16 @@ func (q *Queue) setMoving(s *slot) {
 // locked at a time; until the move settles the messages count as in flight
 // here. If both queues share a store, gain and loss are one record; otherwise
 // the gain comes first, so that a crash in between leaves two copies and never
-// none. If the target fails, the messages stay, marked as refused says.
-func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string, refused flags) error {
+// none. If the target fails, the messages stay, marked as refused says. As
+// changes a message's record into what the target gets, and step is what is traced
+// of it here. It returns how many moved: others were purged meanwhile.
+func (q *Queue) move(target queue.Adopter, seqs []uint64, as func(*queue.Record), step queue.Step, refused flags) (moved int, err error) {
 	q.mu.Lock()
-	name := q.config.Load().Name
 	records := make([]queue.Record, 0, len(seqs))
 	for _, seq := range seqs {
 		if p, i, s := q.find(seq); s != nil { // else purged
 			r := q.record(p, i, s)
-			r.DeadLetterSource, r.DeadLetterReason = name, reason
+			as(&r)
 			records = append(records, r)
 		}
 	}
@@ -94,19 +95,34 @@ func (q *Queue) move(target queue.Adopter, seqs []uint64, reason string, refused
 	if shared {
 		leaving = &queue.Change{Queue: q.number, Remove: seqs}
 	}
-	err := target.Adopt(context.Background(), records, leaving)
+	if len(records) > 0 {
+		err = target.Adopt(context.Background(), records, leaving)
+	}
 
 	now := q.clock.now()
 	q.mu.Lock()
-	if err == nil && !shared {
+	switch {
+	case err == nil && !shared:
 		q.forget(now, seqs)
+	case err != nil && shared:
+		q.fail(err) // if the store did, it may have the messages no more
 	}
 	for _, seq := range seqs {
-		q.arrived(seq, err == nil, refused)
+		q.arrived(seq, err == nil, step, refused)
 	}
 	q.settleMoves()
 	q.mu.Unlock() // the caller serves those who wait, when it takes the lock again
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return len(records), nil
+}
+
+// asDeadLetter returns what becomes of a message that goes to the dead-letter
+// queue.
+func (q *Queue) asDeadLetter(reason string) func(*queue.Record) {
+	name := fullName(q.config.Load())
+	return func(r *queue.Record) { r.DeadLetterSource, r.DeadLetterReason = name, reason }
 }
 
 // settleMoves tells those who wait for a message that was moving to look again.
@@ -119,13 +135,13 @@ func (q *Queue) settleMoves() {
 }
 
 // arrived ends a message's move: it is gone, or it stays here.
-func (q *Queue) arrived(seq uint64, moved bool, refused flags) {
+func (q *Queue) arrived(seq uint64, moved bool, step queue.Step, refused flags) {
 	p, i, s := q.find(seq)
 	switch {
 	case s == nil: // purged meanwhile
 	case moved:
 		q.stats.Moved++
-		q.trace(queue.StepDeadLettered, seq, 0)
+		q.trace(step, seq, 0)
 		q.gone(p, i, s)
 	case p.timed.Has(i): // it stays in flight for its receiver
 		q.stay(p, s)

@@ -65,11 +65,14 @@ type Queue struct {
 	events   []queue.Event  // not yet delivered to the Trace
 	tracing  bool           // somebody delivers events now
 	closed   error          // what calls get since Close
+	dropped  chan struct{}  // closed when Drop has ended; nil: nobody called it
 	calls    int            // calls that let go of the lock and will take it again
 	idle     chan struct{}  // closed when calls falls to zero after Close; nil before
 	timer    *time.Timer    // nil until first armed
 	armedAt  int64          // ms; when the timer fires; never if it isn't armed
 	ticking  sync.WaitGroup // one while the timer is armed or its callback runs
+
+	dropError error // what Drop returned; set before dropped is closed
 }
 
 const never = math.MaxInt64
@@ -96,16 +99,17 @@ func newQueue(kind queue.Kind, order Order, cfg queue.Config, found *queue.Recov
 // is new. In-flight messages come back visible. The store stays the caller's;
 // close the queue first.
 func Open(ctx context.Context, st queue.Store, kind queue.Kind, order Order, cfg queue.Config) (*Queue, error) {
-	if cfg.Name == "" {
+	name := fullName(&cfg)
+	if name == "" {
 		return nil, missing("QueueName")
 	}
 	checked := cfg
 	if err := resolveConfig(&checked, kind); err != nil {
 		return nil, err
 	}
-	found, err := st.Attach(ctx, cfg.Name, kind)
+	found, err := st.Attach(ctx, name, kind)
 	if err != nil {
-		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
+		return nil, fmt.Errorf("open queue %q: %w", name, err)
 	}
 	q, err := newQueue(kind, order, cfg, found)
 	if err != nil {
@@ -116,10 +120,13 @@ func Open(ctx context.Context, st queue.Store, kind queue.Kind, order Order, cfg
 	q.paging = newPaging()
 	if err := q.recover(ctx, found); err != nil {
 		q.Close() // its timer may be armed
-		return nil, fmt.Errorf("open queue %q: %w", cfg.Name, err)
+		return nil, fmt.Errorf("open queue %q: %w", name, err)
 	}
 	return q, nil
 }
+
+// fullName is what a queue is called where its name alone may not do.
+func fullName(cfg *queue.Config) string { return cmp.Or(cfg.ARN, cfg.Name) }
 
 // recover brings back what survived: what deduplication remembers, and the pages,
 // which stay in the store until somebody wants their messages. Only those with
@@ -205,7 +212,7 @@ func (q *Queue) Config() queue.Config {
 // Standard queue's delay and a FIFO queue's deduplication apply to later sends,
 // the visibility timeout and the wait to later receives, and the dead-letter rule
 // from the next receive on.
-// The name can't change; an empty one stands for the old.
+// The name and the ARN can't change; empty ones stand for the old.
 //
 // Errors: [queue.ErrInvalidParameter] and [queue.ErrNotForThisQueue], after
 // which nothing has changed, the context's, and [queue.ErrClosed].
@@ -223,7 +230,10 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 	if cfg.Name == "" {
 		cfg.Name = old.Name
 	}
-	if cfg.Name != old.Name {
+	if cfg.ARN == "" {
+		cfg.ARN = old.ARN
+	}
+	if cfg.Name != old.Name || cfg.ARN != old.ARN {
 		return &queue.LimitError{Parameter: "QueueName", Text: cfg.Name, Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
 	}
 	if err := q.configure(cfg); err != nil {
@@ -267,23 +277,7 @@ func (q *Queue) Close() error {
 		q.mu.Unlock()
 		return nil
 	}
-	q.closed = queue.ErrClosed
-	for w := q.waiters.pop(); w != nil; w = q.waiters.pop() {
-		w.serve(q.closed)
-	}
-	if q.timer != nil && q.timer.Stop() {
-		q.ticking.Done()
-	}
-	for q.calls > 0 { // one may begin another stretch before this goroutine has the lock
-		q.idle = make(chan struct{})
-		idle := q.idle
-		q.mu.Unlock()
-		<-idle
-		q.mu.Lock()
-	}
-	last, failed := q.last, q.failed
-	q.mu.Unlock()
-	q.ticking.Wait()
+	last, failed := q.end(queue.ErrClosed)
 	if q.store == nil {
 		return nil
 	}
@@ -295,6 +289,72 @@ func (q *Queue) Close() error {
 		return fmt.Errorf("close queue %q: %w", q.config.Load().Name, err)
 	}
 	return nil
+}
+
+// Drop ends the queue as Close does, but for good: calls and waiting receivers
+// get queue.ErrQueueDeleted, and its messages leave the store, in one atomic
+// batch with the values in meta. A queue that is closed already can be dropped
+// too, unless somebody has opened it again. It returns once that is durable; after
+// an error the queue is closed, and may be in the store or not. Dropping again
+// waits for the first to end and returns what it does.
+func (q *Queue) Drop(meta ...queue.Meta) (err error) {
+	q.mu.Lock()
+	if dropped := q.dropped; dropped != nil {
+		q.mu.Unlock()
+		<-dropped // it ends because the store's Wait does
+		return q.dropError
+	}
+	q.dropped = make(chan struct{})
+	defer func() {
+		q.dropError = err
+		close(q.dropped)
+	}()
+	open := q.closed == nil
+	q.end(queue.ErrQueueDeleted)
+	if q.store == nil {
+		return nil
+	}
+	if open {
+		defer q.store.Detach(q.number)
+	}
+	commit, err := q.store.Append(&queue.Batch{
+		Now:     floor(q.clock.now()),
+		Changes: []queue.Change{{Queue: q.number, Drop: true}},
+		Meta:    meta,
+	})
+	if err == nil {
+		err = q.store.Wait(commit, queue.Durable)
+	}
+	if err != nil {
+		return fmt.Errorf("delete queue %q: %w", fullName(q.config.Load()), err)
+	}
+	return nil
+}
+
+// end lets nobody in any more, but with that error, and returns when nothing of
+// the queue runs: with the last change to wait for, and how the store failed if it
+// did. The caller must hold q.mu; end lets go of it.
+func (q *Queue) end(reason error) (last queue.Commit, failed error) {
+	q.closed = reason
+	for w := q.waiters.pop(); w != nil; w = q.waiters.pop() {
+		w.serve(q.closed)
+	}
+	if q.timer != nil && q.timer.Stop() {
+		q.ticking.Done()
+	}
+	for q.calls > 0 { // one may begin another stretch before this goroutine has the lock
+		if q.idle == nil {
+			q.idle = make(chan struct{})
+		}
+		idle := q.idle
+		q.mu.Unlock()
+		<-idle
+		q.mu.Lock()
+	}
+	last, failed = q.last, q.failed
+	q.mu.Unlock()
+	q.ticking.Wait()
+	return last, failed
 }
 
 // enter begins a stretch in which the call lets go of the lock; leave ends it.

@@ -121,7 +121,8 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 			if had && errors.Is(err, queue.ErrStoreCorrupt) {
 				err = nil // what there is goes out first
 			}
-			if refusing := q.refusing(); refusing != nil {
+			now = q.catchUp(now)
+			if refusing := q.refusing(); refusing != nil { // catchUp, too, let go of the lock
 				err = refusing
 			}
 			if err != nil {
@@ -130,7 +131,6 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.De
 				q.unlock(now)
 				return nil, err
 			}
-			now = q.catchUp(now)
 			out = slices.DeleteFunc(out, q.lost) // a move may take longer than a visibility timeout
 			out, moving, limited = q.take(&r, out, now)
 			continue
@@ -203,7 +203,7 @@ func (q *Queue) moveAway(now int64, moving []uint64) int64 {
 		return now
 	}
 	q.letGo(now)
-	q.move(target, moving, "", isRefused)
+	q.move(target, moving, q.asDeadLetter(""), queue.StepDeadLettered, isRefused)
 	now = q.clock.now()
 	q.mu.Lock()
 	q.leave()
@@ -392,7 +392,9 @@ func (q *Queue) putBack(p *Page, i int, s *slot, step queue.Step) {
 // an expired lease, or sets the message aside.
 func (q *Queue) hide(p *Page, i int, s *slot) {
 	q.fly(p, i, s)
-	q.order.Hide(p, i)
+	if !p.stored.cold {
+		q.order.Hide(p, i)
+	}
 }
 
 // hand finishes a receive: it returns the deliveries once the receives are

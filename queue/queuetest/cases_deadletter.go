@@ -250,7 +250,7 @@ func testMovePreserves(d *desk) {
 	require.Equal(d, 2, got.ReceiveCount, "ReceiveCount")
 	require.WithinDuration(d, start, got.SentAt, 0, "SentAt")
 	require.WithinDuration(d, start.Add(time.Second), got.FirstReceivedAt, 0, "unverified; chosen: FirstReceivedAt")
-	require.Equal(d, d.name("orders"), got.DeadLetterSource, "DeadLetterSource")
+	require.Equal(d, d.source("orders"), got.DeadLetterSource, "DeadLetterSource")
 	require.Empty(d, got.DeadLetterReason, "DeadLetterReason of a move that nobody asked for")
 }
 
@@ -265,7 +265,7 @@ func testDeadLetterChain(d *desk) {
 	middle.nothing()
 	got := last.one("a")
 	require.Equal(d, 3, got.ReceiveCount, "ReceiveCount at the end")
-	require.Equal(d, d.name("middle"), got.DeadLetterSource, "DeadLetterSource at the end")
+	require.Equal(d, d.source("middle"), got.DeadLetterSource, "DeadLetterSource at the end")
 }
 
 // A brokenTarget is a dead-letter target whose Adopt fails while err is set.
@@ -384,7 +384,7 @@ var setAsideCases = []testCase{
 			got := d.at(d.dead).one("a")
 			require.Equal(d, sent.ID, got.ID, "ID")
 			require.Equal(d, 2, got.ReceiveCount, "ReceiveCount")
-			require.Equal(d, d.name("orders"), got.DeadLetterSource, "DeadLetterSource")
+			require.Equal(d, d.source("orders"), got.DeadLetterSource, "DeadLetterSource")
 			require.Equal(d, "can't be parsed", got.DeadLetterReason, "DeadLetterReason")
 			d.staysGone()
 		},

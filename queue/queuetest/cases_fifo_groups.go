@@ -636,7 +636,7 @@ func testFIFOMovePreserves(d *desk) {
 	require.Equal(d, 2, got.ReceiveCount, "ReceiveCount")
 	require.WithinDuration(d, moved, got.SentAt, 0, "SentAt")
 	require.WithinDuration(d, start.Add(time.Second), got.FirstReceivedAt, 0, "unverified; chosen: FirstReceivedAt")
-	require.Equal(d, d.name("orders"), got.DeadLetterSource, "DeadLetterSource")
+	require.Equal(d, d.source("orders"), got.DeadLetterSource, "DeadLetterSource")
 }
 
 var fifoInvariantCases = []testCase{

@@ -186,7 +186,7 @@ var peekCases = []testCase{
 			d.setAside(d.one("a").Receipt, "because")
 			seen := d.at(d.dead).peek()
 			require.Len(d, seen, 1, "messages seen")
-			require.Equal(d, d.name("orders"), seen[0].DeadLetterSource, "DeadLetterSource")
+			require.Equal(d, d.source("orders"), seen[0].DeadLetterSource, "DeadLetterSource")
 			require.Equal(d, "because", seen[0].DeadLetterReason, "DeadLetterReason")
 			require.Equal(d, 1, seen[0].ReceiveCount, "ReceiveCount")
 		},

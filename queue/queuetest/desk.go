@@ -67,6 +67,15 @@ func (d *desk) name(name string) string {
 	return name
 }
 
+// source is what DeadLetterSource says of the queue of that name.
+func (d *desk) source(name string) string {
+	name = d.name(name)
+	if d.harness.Source == nil {
+		return name
+	}
+	return d.harness.Source(name)
+}
+
 // ability finds the ability T in q, or skips the case.
 func ability[T any](d *desk, q queue.Queue) T {
 	d.Helper()

@@ -26,6 +26,10 @@ type Harness struct {
 	// t.Cleanup runs after the queue was closed.
 	New func(t *testing.T, cfg queue.Config) (queue.Queue, error)
 
+	// Source returns what DeadLetterSource says of a queue made with that
+	// cfg.Name. Nil: the name itself.
+	Source func(name string) string
+
 	// Skip leaves cases out. A key is a case's name or the first parts of
 	// names ("Limits", "Reference/13"); the value is the reason. A key that
 	// fits no case is an error.

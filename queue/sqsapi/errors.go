@@ -47,7 +47,7 @@ var translations = []translation{
 	{queue.ErrInvalidParameter, "MessageDeduplicationId", invalidParameterValue, deduplicationID},
 	{queue.ErrInvalidParameter, "ReceiveRequestAttemptId", invalidParameterValue, limit("ReceiveRequestAttemptId" + badID)},
 	{queue.ErrInvalidParameter, "MessageAttributes", invalidParameterValue, badAttribute},
-	{queue.ErrInvalidParameter, "", invalidParameterValue, itself},
+	{queue.ErrInvalidParameter, "", invalidParameterValue, attribute("")},
 
 	{queue.ErrReceiptInvalid, "", receiptHandleIsInvalid, value("The input receipt handle \"%s\" is not a valid receipt handle.")},
 	{queue.ErrReceiptExpired, "", invalidParameterValue, value("Value %s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.")},

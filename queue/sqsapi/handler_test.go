@@ -286,7 +286,8 @@ func TestCreateQueue(t *testing.T) {
 		{members{"QueueName": "new", "Attributes": members{"VisibilityTimeout": "61"}},
 			wireError{400, "com.amazonaws.sqs#QueueNameExists", "QueueAlreadyExists;Sender",
 				"A queue already exists with the same name and a different value for attribute VisibilityTimeout"}},
-		{members{"QueueName": "a", "Attributes": members{"RedrivePolicy": "{}"}}, unsupported("not supported yet: RedrivePolicy")},
+		{members{"QueueName": "a", "Attributes": members{"RedrivePolicy": "{}"}},
+			invalidParameter("Value {} for parameter RedrivePolicy is invalid. Reason: Redrive policy does not contain mandatory attribute: maxReceiveCount.")},
 		{members{"QueueName": "a", "tags": members{"k": "v"}}, unsupported("Tags are not supported yet.")},
 	} {
 		s.refuse("CreateQueue", c.in, c.want)

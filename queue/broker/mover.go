@@ -1,0 +1,132 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// run starts the goroutine of a running task. It ends with the task, when the
+// source is deleted, or when the broker is closed.
+func (h *hub) run(t *task) {
+	ctx, stop := context.WithCancel(h.ctx)
+	h.mu.Lock()
+	t.stop, t.done = stop, make(chan struct{})
+	h.tasks[t.id] = t
+	h.mu.Unlock()
+	h.running.Go(func() {
+		defer close(t.done)
+		defer stop()
+		h.move(ctx, t)
+	})
+}
+
+// abandon ends a task's goroutine, if it has one, and waits for it. What the task
+// is then does not matter any more.
+func (t *task) abandon() {
+	if t.done != nil {
+		t.stop()
+		<-t.done
+	}
+}
+
+// move is the goroutine of a task: it moves a batch at a time. If there is a rate
+// it is kept at every moment: a batch moves when the last of its messages may.
+func (h *hub) move(ctx context.Context, t *task) {
+	rate, batch := t.options.PerSecond, moveBatch
+	if rate > 0 {
+		batch = max(1, rate/10)
+	}
+	began, moved := time.Now(), 0
+	for {
+		if rate > 0 {
+			sleep(ctx, time.Until(began.Add(time.Duration(moved+batch)*time.Second/time.Duration(rate))))
+		}
+		var n int
+		err := ctx.Err()
+		if err == nil {
+			n, err = h.moveBatch(ctx, t, batch)
+		}
+		moved += n
+		if h.settle(ctx, t, err) {
+			return
+		}
+	}
+}
+
+// moveBatch moves up to limit messages, and notes how far the task has come.
+func (h *hub) moveBatch(ctx context.Context, t *task, limit int) (moved int, err error) {
+	var destination *Queue
+	if t.options.Destination != "" {
+		if destination = h.find(t.options.Destination); destination == nil {
+			return 0, ErrQueueNotFound
+		}
+	}
+	next, moved, err := t.source.local().Redrive(ctx, t.from, t.to, limit, func(source string) (queue.Adopter, error) {
+		if destination != nil {
+			return destination.local(), nil
+		}
+		if _, _, ok := parseARN(source); !ok {
+			return nil, nil // it was sent here, and stays: what SQS does is not documented
+		}
+		if q := h.find(source); q != nil && q.kind == t.source.kind {
+			return q.local(), nil
+		}
+		return nil, ErrQueueNotFound
+	})
+	h.mu.Lock()
+	t.from = max(t.from, next)
+	t.moved += moved
+	h.mu.Unlock()
+	return moved, err
+}
+
+// settle records how a task stands after a batch that ended with err, and reports
+// whether the task is over. A task that runs when the broker is closed is not: it
+// stays Running in the catalogue.
+func (h *hub) settle(ctx context.Context, t *task, err error) (over bool) {
+	h.mu.Lock()
+	switch {
+	case t.status == Cancelling:
+		t.status = Cancelled
+	case ctx.Err() != nil:
+		h.mu.Unlock()
+		return true
+	case errors.Is(err, ErrQueueNotFound) || errors.Is(err, queue.ErrQueueDeleted):
+		t.status, t.failure = Failed, nonExistentQueue
+	case err != nil:
+		t.status, t.failure = Failed, err.Error()
+	case t.from >= t.to:
+		t.status = Completed
+	case time.Since(time.UnixMilli(t.started)) > maxTaskTime:
+		t.status, t.failure = Failed, "The task has run for 36 hours, the longest time allowed."
+	}
+	over = t.status != Running
+	commit, err := h.noteTask(t)
+	h.mu.Unlock()
+	if over && err == nil && h.store != nil {
+		_ = h.store.Wait(commit, queue.Durable) // if the store fails now, the task goes on when it is opened
+	}
+	return over
+}
+
+// noteTask hands the entry of a task to the store. The caller must hold h.mu, so
+// that entries of one task come in order.
+func (h *hub) noteTask(t *task) (queue.Commit, error) {
+	if h.store == nil {
+		return 0, nil
+	}
+	return h.note(t.entry())
+}
+
+// sleep returns when d has passed or ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
