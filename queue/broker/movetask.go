@@ -38,11 +38,11 @@ type MoveTask struct {
 type MoveStatus uint8
 
 const (
-	Running MoveStatus = iota + 1
-	Completed
-	Cancelling // it is to stop, and has not stopped yet
-	Cancelled
-	Failed
+	Running    MoveStatus = iota + 1 // it moves messages, or waits to
+	Completed                        // it has come to the last message it was to move
+	Cancelling                       // it is to stop, and has not stopped yet
+	Cancelled                        // it was stopped; what it moved stays moved
+	Failed                           // it could not go on; MoveTask.Failure says why
 )
 
 var statusNames = [...]string{"", "RUNNING", "COMPLETED", "CANCELLING", "CANCELLED", "FAILED"}
@@ -64,7 +64,7 @@ const (
 	moveBatch      = 256 // messages moved in one record, without a rate
 )
 
-// NonExistentQueue is the Failure of a task whose destination is gone.
+// nonExistentQueue is the Failure of a task whose destination is gone.
 const nonExistentQueue = "AWS.SimpleQueueService.NonExistentQueue"
 
 // A task is a message move task. The fields below source are guarded by hub.mu.
