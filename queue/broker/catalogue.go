@@ -102,6 +102,7 @@ func (h *hub) queueOf(name string, value []byte) (*Queue, error) {
 type taskEntry struct {
 	Version     int
 	ID          string
+	Number      int
 	Source      string // ARN
 	Destination string `json:",omitempty"` // ARN
 	PerSecond   int    `json:",omitempty"`

@@ -32,24 +32,24 @@ func (t *task) abandon() {
 	}
 }
 
-// move is the goroutine of a task: it moves a batch at a time. If there is a rate
-// it is kept at every moment: a batch moves when the last of its messages may.
+// move is the goroutine of a task: it moves a batch at a time. If there is a rate,
+// no second sees more than that many messages, wherever it begins: batches, of
+// which a whole number makes the rate, are at least so far apart, and a late one is
+// not made up for.
 func (h *hub) move(ctx context.Context, t *task) {
 	rate, batch := t.options.PerSecond, moveBatch
+	var pause time.Duration
 	if rate > 0 {
-		batch = max(1, rate/10)
-	}
-	began, moved := time.Now(), 0
-	for {
-		if rate > 0 {
-			sleep(ctx, time.Until(began.Add(time.Duration(moved+batch)*time.Second/time.Duration(rate))))
+		for batch = max(1, rate/10); rate%batch != 0; batch-- {
 		}
-		var n int
+		pause = (time.Duration(batch)*time.Second + time.Duration(rate) - 1) / time.Duration(rate) // up
+	}
+	for {
+		sleep(ctx, pause) // besides the time that a move takes
 		err := ctx.Err()
 		if err == nil {
-			n, err = h.moveBatch(ctx, t, batch)
+			err = h.moveBatch(ctx, t, batch)
 		}
-		moved += n
 		if h.settle(ctx, t, err) {
 			return
 		}
@@ -57,11 +57,11 @@ func (h *hub) move(ctx context.Context, t *task) {
 }
 
 // moveBatch moves up to limit messages, and notes how far the task has come.
-func (h *hub) moveBatch(ctx context.Context, t *task, limit int) (moved int, err error) {
+func (h *hub) moveBatch(ctx context.Context, t *task, limit int) error {
 	var destination *Queue
 	if t.options.Destination != "" {
 		if destination = h.find(t.options.Destination); destination == nil {
-			return 0, ErrQueueNotFound
+			return ErrQueueNotFound
 		}
 	}
 	next, moved, err := t.source.local().Redrive(ctx, t.from, t.to, limit, func(source string) (queue.Adopter, error) {
@@ -80,7 +80,7 @@ func (h *hub) moveBatch(ctx context.Context, t *task, limit int) (moved int, err
 	t.from = max(t.from, next)
 	t.moved += moved
 	h.mu.Unlock()
-	return moved, err
+	return err
 }
 
 // settle records how a task stands after a batch that ended with err, and reports

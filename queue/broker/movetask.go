@@ -70,6 +70,7 @@ const nonExistentQueue = "AWS.SimpleQueueService.NonExistentQueue"
 // A task is a message move task. The fields below source are guarded by hub.mu.
 type task struct {
 	id      string
+	number  int // tasks of a broker are numbered in the order of their start
 	options MoveOptions
 	toMove  int
 	started int64 // ms
@@ -112,7 +113,7 @@ func (b *Broker) StartMoveTask(ctx context.Context, o MoveOptions) (handle strin
 		return "", err
 	}
 	t := &task{
-		id: newTaskID(), options: o, source: source, started: time.Now().UnixMilli(), status: Running,
+		id: newTaskID(), number: b.nextNumber(), options: o, source: source, started: time.Now().UnixMilli(), status: Running,
 		to: source.local().NextPosition(), toMove: stats.Visible,
 	}
 	changes := []queue.Meta{t.entry()}
@@ -289,10 +290,19 @@ func (h *hub) tasksOf(q *Queue) []*task {
 			tasks = append(tasks, t)
 		}
 	}
-	slices.SortFunc(tasks, func(a, b *task) int {
-		return cmp.Or(cmp.Compare(a.started, b.started), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(tasks, func(a, b *task) int { return cmp.Compare(a.number, b.number) })
 	return tasks
+}
+
+// nextNumber returns the number of a new task.
+func (h *hub) nextNumber() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	last := 0
+	for _, t := range h.tasks {
+		last = max(last, t.number)
+	}
+	return last + 1
 }
 
 // tell returns what the caller of MoveTasks is told. The caller must hold h.mu.
@@ -314,7 +324,7 @@ func (t *task) metaName() string {
 // entry writes a task down. The caller must hold h.mu, or be the only one who has t.
 func (t *task) entry() queue.Meta {
 	return encode(t.metaName(), &taskEntry{
-		Version: entryVersion, ID: t.id, Source: t.options.Source, Destination: t.options.Destination, PerSecond: t.options.PerSecond,
+		Version: entryVersion, ID: t.id, Number: t.number, Source: t.options.Source, Destination: t.options.Destination, PerSecond: t.options.PerSecond,
 		Status: t.status.String(), Started: t.started, ToMove: t.toMove, Moved: t.moved, From: t.from, To: t.to, Failure: t.failure,
 	})
 }
@@ -356,7 +366,7 @@ func (h *hub) resume(name string, value []byte) error {
 		return err
 	}
 	t := &task{
-		id: e.ID, options: MoveOptions{e.Source, e.Destination, e.PerSecond}, toMove: e.ToMove, started: e.Started,
+		id: e.ID, number: e.Number, options: MoveOptions{e.Source, e.Destination, e.PerSecond}, toMove: e.ToMove, started: e.Started,
 		to: e.To, source: h.find(e.Source), from: e.From, moved: e.Moved, failure: e.Failure,
 		status: MoveStatus(max(0, slices.Index(statusNames[:], e.Status))),
 	}

@@ -64,13 +64,16 @@ func parseRedrivePolicy(text string) (redrivePolicy, error) {
 
 // jsonMap reads a JSON object whose numbers stay as they are written.
 func jsonMap(text string) (map[string]any, error) {
+	if !json.Valid([]byte(text)) {
+		return nil, errValue
+	}
 	var fields map[string]any
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	if err := d.Decode(&fields); err != nil {
 		return nil, err
 	}
-	if fields == nil || d.More() {
+	if fields == nil {
 		return nil, errValue
 	}
 	return fields, nil
