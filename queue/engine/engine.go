@@ -286,7 +286,7 @@ func (q *Queue) Close() error {
 		return failed
 	}
 	if err := q.store.Wait(last, queue.Durable); err != nil {
-		return fmt.Errorf("close queue %q: %w", q.config.Load().Name, err)
+		return fmt.Errorf("close queue %q: %w", fullName(q.config.Load()), err)
 	}
 	return nil
 }

@@ -111,10 +111,19 @@ func (q *Queue) peekStored(ctx context.Context, first uint64, bytes int64, keep 
 	var records []queue.Record
 	var seen []queue.Peeked
 	for from := first; from < first+pageSize; from += step {
-		var err error
+		q.mu.Lock()
+		err := q.closed
+		if err != nil { // the store may have the queue no more
+			q.mu.Unlock()
+			yield(queue.Peeked{}, err)
+			return false
+		}
+		q.enter()
+		q.mu.Unlock()
 		records, err = q.store.Load(ctx, q.number, from, min(from+step, first+pageSize), records[:0])
 		seen = seen[:0]
 		q.mu.Lock()
+		q.leave()
 		p := q.pages.byFirst[first]
 		if p == nil { // purged meanwhile, or all deleted
 			q.mu.Unlock()

@@ -117,13 +117,13 @@ func (q *Queue) pick(ctx context.Context, now int64, from, to uint64, limit int,
 				pinned.add(p)
 				now, err = q.bring(ctx, now, p, i)
 				damaged := errors.Is(err, queue.ErrStoreCorrupt)
+				now = q.catchUp(now)
 				if refusing := q.refusing(); err == nil || damaged {
 					err = refusing
 				}
 				if err != nil {
 					return nil, from, now, err
 				}
-				now = q.catchUp(now)
 				if q.pages.byFirst[p.First] != p {
 					break // purged, or all its messages are over
 				}

@@ -454,6 +454,114 @@ var adoptCases = []testCase{
 			w.gets(time.Second, "a")
 		},
 	},
+	{
+		name: "Contract/Adopt/new",
+		rule: "a record without an ID is taken over as a new message: it gets an ID, is sent now, and was never received",
+		test: testAdoptNew,
+	},
+	{
+		name: "Contract/Adopt/new-is-delayed",
+		rule: "a record without an ID waits for the queue's Delay from now on",
+		cfg:  queue.Config{Delay: 10 * time.Second},
+		test: func(d *desk) {
+			r := d.newRecord("a")
+			r.Seq, r.DueAt = 12345, time.Now().Add(time.Hour).UnixMilli() // the source's own
+			time.Sleep(time.Minute)
+			start := time.Now()
+			d.adopt(r)
+			s := d.stats()
+			require.Equal(d, 1, s.Delayed, "Stats.Delayed")
+			require.Equal(d, 0, s.Visible, "Stats.Visible")
+			d.receivableAt(start.Add(10*time.Second), "a")
+		},
+	},
+	{
+		name: "Contract/Adopt/new-wakes-waiters",
+		rule: "a record without an ID wakes a long poll when its delay is over",
+		cfg:  queue.Config{Delay: 3 * time.Second},
+		test: func(d *desk) {
+			target := ability[queue.Adopter](d, d.q)
+			w := d.park(queue.ReceiveOptions{})
+			require.NoError(d, target.Adopt(d.Context(), []queue.Record{d.newRecord("a")}, nil))
+			w.gets(3*time.Second, "a")
+		},
+	},
+	{
+		name: "Contract/Adopt/new-among-others",
+		rule: "records with and without an ID may come together, and in order",
+		test: func(d *desk) {
+			known := d.record("b")
+			d.adopt(d.newRecord("a"), known, d.newRecord("c"))
+			var seen []string
+			ids := map[queue.MessageID]bool{}
+			for _, p := range d.peek() {
+				seen = append(seen, p.Body)
+				ids[p.ID] = true
+			}
+			require.Equal(d, []string{"a", "b", "c"}, seen, "bodies in sequence order")
+			require.Len(d, ids, 3, "IDs")
+			require.True(d, ids[known.ID], "the ID that was there stays")
+		},
+	},
+	{
+		name: "Contract/Adopt/new-keeps-deduplication-ID",
+		rule: "the deduplication ID of a record without an ID is neither looked for nor remembered, and stays",
+		kind: queue.FIFO,
+		test: func(d *desk) {
+			first := d.newRecord("a")
+			d.sendMessage(first.Message)
+			second := d.newRecord("b")
+			d.adopt(first, second)
+			d.sendMessage(second.Message)
+			var seen, ids []string
+			for _, p := range d.peek() {
+				seen = append(seen, p.Body)
+				ids = append(ids, p.DeduplicationID)
+			}
+			require.Equal(d, []string{"a", "a", "b", "b"}, seen, "bodies in sequence order")
+			x, y := first.DeduplicationID, second.DeduplicationID
+			require.Equal(d, []string{x, x, y, y}, ids, "deduplication IDs")
+			d.sendMessage(first.Message) // which was sent before
+			require.Len(d, d.peek(), 4, "messages after one was repeated")
+		},
+	},
+}
+
+// adopt hands messages over to the queue, or skips the case.
+func (d *desk) adopt(rs ...queue.Record) {
+	d.Helper()
+	require.NoError(d, ability[queue.Adopter](d, d.q).Adopt(d.Context(), rs, nil), "Adopt")
+}
+
+// newRecord is a message as a move task hands it over.
+func (d *desk) newRecord(body string) queue.Record { return queue.Record{Message: d.message(body)} }
+
+func testAdoptNew(d *desk) {
+	sent := d.send("first")[0]
+	time.Sleep(time.Minute)
+	start := time.Now()
+	rs := []queue.Record{d.newRecord("a"), d.newRecord("b")}
+	rs[0].TraceHeader = traceHeader
+	rs[0].Attributes = queue.NewAttributes(map[string]queue.Value{"k": queue.String("x")})
+	rs[1].SentAt = start.Add(-time.Hour).UnixMilli() // when it was sent elsewhere
+	d.adopt(rs...)
+	ids := map[queue.MessageID]bool{{}: true, sent.ID: true}
+	for _, got := range d.exactly(3)[1:] {
+		r := rs[0]
+		if got.Body == "b" {
+			r = rs[1]
+		}
+		require.Equal(d, r.Message, got.Message, "the message itself")
+		require.False(d, ids[got.ID], "its ID %v is new", got.ID)
+		ids[got.ID] = true
+		require.Equal(d, 1, got.ReceiveCount, "ReceiveCount")
+		require.WithinDuration(d, start, got.SentAt, 0, "SentAt")
+		require.WithinDuration(d, start, got.FirstReceivedAt, 0, "FirstReceivedAt")
+		require.Empty(d, got.DeadLetterSource+got.DeadLetterReason, "DeadLetterSource, DeadLetterReason")
+	}
+	s := d.stats()
+	require.EqualValues(d, 2, s.Adopted, "Stats.Adopted")
+	require.EqualValues(d, 1, s.Accepted, "Stats.Accepted")
 }
 
 // record is a message as another queue would hand it over.
