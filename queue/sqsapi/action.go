@@ -3,6 +3,7 @@ package sqsapi
 import (
 	"context"
 	"net/http"
+	"reflect"
 
 	"github.com/restantemq/restante/queue/broker"
 )
@@ -10,7 +11,7 @@ import (
 // A call is one request for an action, whatever the protocol it came in.
 type call struct {
 	ctx    context.Context
-	broker *broker.Broker
+	broker *broker.Broker // as seen from the account and region of the request
 	header http.Header
 	base   string // what the queue URLs in its answer start with
 
@@ -19,43 +20,52 @@ type call struct {
 }
 
 // An action does what a call asks for and returns the structure of its answer.
-type action func(*call) (any, error)
-
-// actions are all actions of the service. A nil one is known and not served
-// yet.
-var actions = map[string]action{
-	"CreateQueue":    act(createQueue),
-	"GetQueueUrl":    act(getQueueURL),
-	"SendMessage":    act(sendMessage),
-	"ReceiveMessage": act(receiveMessage),
-	"DeleteMessage":  act(deleteMessage),
-
-	"AddPermission":                nil,
-	"CancelMessageMoveTask":        nil,
-	"ChangeMessageVisibility":      nil,
-	"ChangeMessageVisibilityBatch": nil,
-	"DeleteMessageBatch":           nil,
-	"DeleteQueue":                  nil,
-	"GetQueueAttributes":           nil,
-	"ListDeadLetterSourceQueues":   nil,
-	"ListMessageMoveTasks":         nil,
-	"ListQueueTags":                nil,
-	"ListQueues":                   nil,
-	"PurgeQueue":                   nil,
-	"RemovePermission":             nil,
-	"SendMessageBatch":             nil,
-	"SetQueueAttributes":           nil,
-	"StartMessageMoveTask":         nil,
-	"TagQueue":                     nil,
-	"UntagQueue":                   nil,
+type action struct {
+	perform func(*call) (any, error)
+	// ofAccount says that it is of no one queue, and so is not to be sent to a
+	// queue's path in the Query protocol.
+	ofAccount bool
 }
 
-// act makes an action of a function from input to output. The members of a
-// request are the exported fields of In; see bind.
+// actions are all actions of the service.
+var actions = map[string]action{
+	"SendMessage":                  act(sendMessage),
+	"SendMessageBatch":             act(sendBatch),
+	"ReceiveMessage":               act(receiveMessage),
+	"DeleteMessage":                act(deleteMessage),
+	"DeleteMessageBatch":           act(deleteBatch),
+	"ChangeMessageVisibility":      act(changeVisibility),
+	"ChangeMessageVisibilityBatch": act(changeBatch),
+	"PurgeQueue":                   act(purgeQueue),
+
+	"CreateQueue":                account(act(createQueue)),
+	"DeleteQueue":                act(deleteQueue),
+	"GetQueueUrl":                act(getQueueURL),
+	"ListQueues":                 account(act(listQueues)),
+	"ListDeadLetterSourceQueues": act(listSources),
+	"GetQueueAttributes":         act(getAttributes),
+	"SetQueueAttributes":         act(setAttributes),
+	"TagQueue":                   act(tagQueue),
+	"UntagQueue":                 act(untagQueue),
+	"ListQueueTags":              act(listTags),
+	"AddPermission":              act(addPermission),
+	"RemovePermission":           act(removePermission),
+
+	"StartMessageMoveTask":  account(act(startMove)),
+	"ListMessageMoveTasks":  account(act(listMoves)),
+	"CancelMessageMoveTask": account(act(cancelMove)),
+}
+
+// act makes an action of a function from input to output.
 func act[In, Out any](do func(*call, *In) (*Out, error)) action {
-	return func(c *call) (any, error) {
+	lay(reflect.TypeFor[In]())
+	lay(reflect.TypeFor[Out]())
+	return action{perform: func(c *call) (any, error) {
 		in := new(In)
 		if err := c.read(in); err != nil {
+			return nil, err
+		}
+		if err := checkNeeded(reflect.ValueOf(in).Elem()); err != nil {
 			return nil, err
 		}
 		out, err := do(c, in)
@@ -63,20 +73,10 @@ func act[In, Out any](do func(*call, *In) (*Out, error)) action {
 			return nil, err
 		}
 		return out, nil
-	}
+	}}
 }
 
-// nothing is the output of an action that has none.
-type nothing struct{}
-
-// perform does the action of that name.
-func (c *call) perform(name string) (any, error) {
-	do, known := actions[name]
-	switch {
-	case !known:
-		return nil, unknownOperation(name)
-	case do == nil:
-		return nil, unsupported("The action " + name + " is not supported yet.")
-	}
-	return do(c)
+func account(a action) action {
+	a.ofAccount = true
+	return a
 }

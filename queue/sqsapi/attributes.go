@@ -10,22 +10,6 @@ import (
 	"github.com/restantemq/restante/queue/broker"
 )
 
-// attributeInput is the value of a message attribute in a request.
-type attributeInput struct {
-	DataType         string
-	StringValue      *content
-	BinaryValue      *[]byte
-	StringListValues []string
-	BinaryListValues [][]byte
-}
-
-// attributeOutput is the value of a message attribute in an answer.
-type attributeOutput struct {
-	DataType    string
-	StringValue *string `json:",omitempty"`
-	BinaryValue []byte  `json:",omitempty"`
-}
-
 // messageAttributes makes a message's attributes of a request's. What a queue
 // can check is left to it.
 func messageAttributes(in map[string]attributeInput) (queue.Attributes, error) {
@@ -164,8 +148,6 @@ func systemAttributes(d *queue.Delivery, in broker.Scope, wanted func(string) bo
 	put("MessageDeduplicationId", d.DeduplicationID)
 	put("SequenceNumber", sequenceNumber(d.Sequence))
 	put(traceHeaderName, d.TraceHeader)
-	if d.DeadLetterSource != "" {
-		put("DeadLetterQueueSourceArn", in.ARN(d.DeadLetterSource))
-	}
+	put("DeadLetterQueueSourceArn", d.DeadLetterSource)
 	return out
 }

@@ -16,9 +16,8 @@ type scalarText string
 
 // bind fills the structure that in points to with the members of a JSON object.
 //
-// A member goes to the field of its name, in exact case, or to the one with a
-// tag member:"name". Members without a field are ignored, as is null. A field
-// that must tell zero from absence is a pointer.
+// A member goes to the field of its name, in exact case. Members without a field
+// are ignored, as is null.
 func bind(in any, value any) error {
 	return bindValue(reflect.ValueOf(in).Elem(), value)
 }
@@ -59,19 +58,8 @@ func bindStruct(to reflect.Value, value any) error {
 	if !ok {
 		return malformed("Expected start of structure or map, found " + found(value) + ".")
 	}
-	for i := range to.NumField() {
-		f := to.Type().Field(i)
-		if f.Anonymous { // its members are this structure's
-			if err := bindStruct(to.Field(i), value); err != nil {
-				return err
-			}
-			continue
-		}
-		name := f.Name
-		if tag := f.Tag.Get("member"); tag != "" {
-			name = tag
-		}
-		if err := bindValue(to.Field(i), object[name]); err != nil {
+	for _, m := range layouts[to.Type()] {
+		if err := bindValue(to.FieldByIndex(m.index), object[m.name]); err != nil {
 			return err
 		}
 	}

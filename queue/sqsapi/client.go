@@ -15,11 +15,11 @@ import (
 //
 // A request is served in the goroutine that makes it, under its context. Make
 // an InProcess with [Client].
-type InProcess struct{ server server }
+type InProcess struct{ server *server }
 
 // Client returns a client of the queues of b.
 func Client(b *broker.Broker) *InProcess {
-	return &InProcess{server{broker: b}}
+	return &InProcess{newServer(b, Options{})}
 }
 
 // Do serves r. The error is that of r's context if it ended before there was
@@ -33,7 +33,8 @@ func (c *InProcess) Do(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	a := c.server.answer(received(r, body))
+	x := exchange{server: c.server, r: received(r, body)}
+	a := x.answer(nil)
 	if err := r.Context().Err(); err != nil && isContextError(a.err) {
 		return nil, err
 	}
@@ -58,6 +59,9 @@ func (c *InProcess) RoundTrip(r *http.Request) (*http.Response, error) { return 
 func received(r *http.Request, body io.ReadCloser) *http.Request {
 	in := r.WithContext(r.Context()) // a shallow copy
 	in.Body = http.MaxBytesReader(nil, body, maxRequest)
+	if in.ContentLength == 0 && body != http.NoBody {
+		in.ContentLength = -1 // what zero means in a client's request
+	}
 	if in.Host == "" {
 		in.Host = r.URL.Host
 	}

@@ -7,15 +7,29 @@
 //	sqs.New(sqs.Options{Region: "us-east-1", Credentials: anyCredentials, HTTPClient: sqsapi.Client(b)})
 //
 // For other processes, [Handler] is an [http.Handler] to serve wherever one
-// likes. It checks no signatures: whoever can reach it may do everything.
+// likes.
 //
 // # What is served
 //
-// The protocol is AWS JSON 1.0, which all current SDKs speak, with the actions
-// CreateQueue, GetQueueUrl, SendMessage, ReceiveMessage and DeleteMessage. The
-// other actions of SQS, the older Query protocol, tags, and those queue
-// attributes that the broker doesn't support are refused with the error
-// UnsupportedOperation.
+// All 23 actions of SQS, in two protocols: AWS JSON 1.0, which SDKs speak since
+// the end of 2023, and the older Query protocol with its answers in XML. Errors
+// have SQS's codes and statuses in both. Each request's shape stands once, in
+// shapes.go, for either protocol.
+//
+// # Accounts and regions
+//
+// A request belongs to the region for which it was signed, and to the account that
+// is its access key ID, if that is a number of 12 digits; a queue's URL may name
+// another account. So tests that share a process share no queues. See
+// [Options.Scope] to have one place for all.
+//
+// # Who may ask
+//
+// With [Options.Credentials], requests are served that are signed with one of
+// them. Without, those are that come from this machine and are addressed to it,
+// whatever they are signed with: a broker for tests needs no more, and a web page
+// in a browser of this machine can't reach it. The in-process client may always
+// ask.
 //
 // # Time
 //
@@ -27,7 +41,7 @@
 //
 // # Text
 //
-// SQS's messages are text, and so is JSON. A body that isn't proper Unicode is
-// refused, never repaired. Messages of other bytes, which a queue without
-// limits takes from Go code, can't be received here unharmed.
+// SQS's messages are text, and so are JSON and XML. A body that isn't proper
+// Unicode is refused, never repaired. Messages of other bytes, which a queue
+// without limits takes from Go code, can't be received here unharmed.
 package sqsapi

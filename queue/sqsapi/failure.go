@@ -21,18 +21,30 @@ const (
 )
 
 var (
+	batchTooLong           = errorType{"BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", http.StatusBadRequest, modelled}
+	emptyBatch             = errorType{"EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", http.StatusBadRequest, modelled}
+	idsNotDistinct         = errorType{"BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", http.StatusBadRequest, modelled}
+	invalidAddress         = errorType{"InvalidAddress", "InvalidAddress", http.StatusNotFound, modelled}
 	invalidAttributeName   = errorType{"InvalidAttributeName", "InvalidAttributeName", http.StatusBadRequest, modelled}
 	invalidAttributeValue  = errorType{"InvalidAttributeValue", "InvalidAttributeValue", http.StatusBadRequest, modelled}
+	invalidEntryID         = errorType{"InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId", http.StatusBadRequest, modelled}
 	invalidMessageContents = errorType{"InvalidMessageContents", "InvalidMessageContents", http.StatusBadRequest, modelled}
 	overLimit              = errorType{"OverLimit", "OverLimit", http.StatusForbidden, modelled}
+	purgeInProgress        = errorType{"PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress", http.StatusForbidden, modelled}
+	queueDeletedRecently   = errorType{"QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently", http.StatusBadRequest, modelled}
 	queueDoesNotExist      = errorType{"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", http.StatusBadRequest, modelled}
 	queueNameExists        = errorType{"QueueNameExists", "QueueAlreadyExists", http.StatusBadRequest, modelled}
 	receiptHandleIsInvalid = errorType{"ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", http.StatusNotFound, modelled}
 	requestThrottled       = errorType{"RequestThrottled", "RequestThrottled", http.StatusForbidden, modelled}
+	resourceNotFound       = errorType{"ResourceNotFoundException", "ResourceNotFoundException", http.StatusNotFound, modelled}
+	tooManyEntries         = errorType{"TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", http.StatusBadRequest, modelled}
 	unsupportedOperation   = errorType{"UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", http.StatusBadRequest, modelled}
 
+	accessDenied           = errorType{"AccessDeniedException", "AccessDenied", http.StatusForbidden, common}
 	internalFailure        = errorType{"InternalFailure", "InternalFailure", http.StatusInternalServerError, common}
 	invalidParameterValue  = errorType{"InvalidParameterValueException", "InvalidParameterValue", http.StatusBadRequest, common}
+	malformedQueryString   = errorType{"MalformedQueryStringException", "MalformedQueryString", http.StatusNotFound, common}
+	missingAction          = errorType{"MissingActionException", "MissingAction", http.StatusBadRequest, common}
 	missingParameter       = errorType{"MissingRequiredParameterException", "MissingParameter", http.StatusBadRequest, common}
 	requestEntityTooLarge  = errorType{"RequestEntityTooLargeException", "RequestEntityTooLarge", http.StatusRequestEntityTooLarge, common}
 	serialization          = errorType{"SerializationException", "SerializationException", http.StatusBadRequest, common}
@@ -70,8 +82,6 @@ func missing(parameter string) *failure {
 }
 
 func invalid(message string) *failure { return &failure{invalidParameterValue, message} }
-
-func unsupported(message string) *failure { return &failure{unsupportedOperation, message} }
 
 func unknownOperation(name string) *failure {
 	if name == "" {

@@ -2,37 +2,73 @@ package sqsapi
 
 import (
 	"crypto/rand"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/restantemq/restante/queue"
 	"github.com/restantemq/restante/queue/broker"
 )
 
-// Options are the choices of a handler. The zero value works.
+// Options are the choices of a handler. The zero value serves this machine alone,
+// whoever asks.
 type Options struct {
 	// BaseURL is what queue URLs start with, for clients that reach the handler
 	// by another address than the one they send along: "https://queues.example".
 	// Empty means the scheme and host of each request.
 	BaseURL string
+
+	// Scope pins the handler to a place: a field of it that is set holds for every
+	// request. Otherwise a request says itself where it belongs: its region is that
+	// of its signature's credential scope, and its account the access key ID, if that
+	// is a number of 12 digits. What it doesn't say is as in the broker's own scope.
+	Scope broker.Scope
+
+	// Credentials are who may ask: secret access keys by access key ID. If there
+	// are any, every request must be signed with one of them, by Signature Version
+	// 4, in its header or its URL, within 15 minutes of its date. If there are none,
+	// signatures are not checked, and requests are served only if they come from this
+	// machine and are addressed to it: see AllowRemote and Hosts.
+	Credentials map[string]string
+
+	// AllowRemote serves other machines too, though nobody proves who he is.
+	AllowRemote bool
+
+	// Hosts are names under which the handler may be addressed: in the header Host,
+	// and in the Origin that a browser sends. Else a web page could have its own name
+	// point here, and read queues through a browser of this machine. "localhost" and
+	// what ends in ".localhost", IP addresses and BaseURL's host are always allowed;
+	// "*" allows all. Ports don't count.
+	Hosts []string
 }
 
-// Handler serves the queues of b over HTTP. It takes requests on every path,
-// because some SDKs send to "/" and others to the queue's URL.
+// Handler serves the queues of b over HTTP, in AWS JSON and in the Query protocol.
+// It takes requests at "/" and at queues' paths, because SDKs send to either.
+//
+// A request has to arrive within half a minute, and takes up to 6.5 MB; all
+// requests that are being read take up to 64 MB, beyond which clients are asked
+// to come again. The server must not time out answers within [queue.MaxWait].
 func Handler(b *broker.Broker, o Options) http.Handler {
-	return &server{broker: b, options: o}
+	s := newServer(b, o)
+	s.room = &room{left: maxReading}
+	return s
 }
 
 type server struct {
-	broker  *broker.Broker
-	options Options
+	broker   *broker.Broker
+	options  Options
+	verifier *verifier // nil: signatures are not checked
+	room     *room     // for bodies that are being read; nil: as much as comes
 }
 
-// maxRequest is the largest request body read. JSON may spend six bytes on one
-// (\u0022), and what is beside the messages is small.
-const maxRequest = 6*queue.MaxMessage + 64<<10
+func newServer(b *broker.Broker, o Options) *server {
+	s := &server{broker: b, options: o}
+	if len(o.Credentials) > 0 {
+		s.verifier = newVerifier(o.Credentials)
+	}
+	return s
+}
 
 // A reply is the answer to a request, ready to be sent.
 type reply struct {
@@ -46,7 +82,9 @@ type reply struct {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The limit tells the connection too, so that it won't be read to its end.
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
-	a := s.answer(r)
+	x := exchange{server: s, r: r, control: http.NewResponseController(w)}
+	defer x.end()
+	a := x.answer(s.options.refusal(r))
 	header := w.Header()
 	for name, values := range a.header {
 		header[name] = values
@@ -55,34 +93,67 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(a.body) // a client that has gone can't be told
 }
 
-// answer does what r asks for.
-func (s *server) answer(r *http.Request) reply {
-	a := s.answerJSON(r)
+// An exchange is a request and what belongs to it until it is answered.
+type exchange struct {
+	*server
+	r       *http.Request
+	control *http.ResponseController // nil in process
+	held    int                      // bytes of the server's room
+}
+
+// answer does what the request asks for, unless it was refused already.
+func (x *exchange) answer(refused error) reply {
+	id := newRequestID()
+	var a reply
+	if x.isJSON() {
+		a = x.answerJSON(refused)
+	} else {
+		a = x.answerQuery(refused, id)
+	}
 	// Set in canonical form; clients compare header names without case.
-	a.header.Set("x-amzn-RequestId", newRequestID())
+	a.header.Set("x-amzn-RequestId", id)
 	a.header.Set("Content-Length", strconv.Itoa(len(a.body)))
 	return a
 }
 
-// readBody reads all of a request's body.
-func readBody(r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(r.Body)
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, requestTooLarge(tooLarge.Limit)
-	}
-	if gone := r.Context().Err(); err != nil && gone != nil {
-		return nil, gone
-	}
-	if err != nil {
-		return nil, malformed("The request could not be read.")
-	}
-	return body, nil
+// isJSON tells AWS JSON from the Query protocol.
+func (x *exchange) isJSON() bool {
+	return x.r.Header.Get(targetHeader) != "" || strings.HasPrefix(x.r.Header.Get("Content-Type"), "application/x-amz-json")
 }
 
-// baseURL is what the queue URLs in the answer to r start with.
-func (s *server) baseURL(r *http.Request) string {
-	if s.options.BaseURL != "" || r.Host == "" {
-		return s.options.BaseURL // empty: the broker knows one
+// body reads the request, and checks who sent it.
+func (x *exchange) body() ([]byte, error) {
+	body, err := x.readBody()
+	if err == nil && x.verifier != nil {
+		if f := x.verifier.verify(x.r, body, time.Now()); f != nil {
+			err = f
+		}
+	}
+	return body, err
+}
+
+// call makes a call of the request. Read fills in its input.
+func (x *exchange) call(read func(in any) error) *call {
+	key, region := claimed(x.r)
+	if !isAccount(key) {
+		key = ""
+	}
+	claims := broker.Scope{Account: key, Region: region}
+	pinned := x.options.Scope
+	return &call{
+		ctx:    x.r.Context(),
+		broker: x.broker.In(claims).In(pinned),
+		header: x.r.Header,
+		base:   x.baseURL(),
+		read:   read,
+	}
+}
+
+// baseURL is what the queue URLs in the answer start with.
+func (x *exchange) baseURL() string {
+	r := x.r
+	if x.options.BaseURL != "" || r.Host == "" {
+		return x.options.BaseURL // empty: the broker knows one
 	}
 	scheme := "http"
 	switch {

@@ -35,7 +35,7 @@ func newService(t *testing.T) *service {
 	if _, err := b.CreateQueue(context.Background(), "q", nil); err != nil {
 		t.Fatal(err)
 	}
-	return &service{t, b, sqsapi.Handler(b, sqsapi.Options{})}
+	return &service{t, b, sqsapi.Handler(b, sqsapi.Options{AllowRemote: true, Hosts: []string{"*"}})}
 }
 
 // post sends a body to an action and returns the answer.
@@ -141,10 +141,6 @@ func missingParameter(name string) wireError {
 		message: "The request must contain the parameter " + name + "."}
 }
 
-func unsupported(message string) wireError {
-	return wireError{status: 400, typeName: "com.amazonaws.sqs#UnsupportedOperation", queryError: "AWS.SimpleQueueService.UnsupportedOperation;Sender", message: message}
-}
-
 var (
 	noSuchQueue = wireError{status: 400, typeName: "com.amazonaws.sqs#QueueDoesNotExist",
 		queryError: "AWS.SimpleQueueService.NonExistentQueue;Sender", message: "The specified queue does not exist."}
@@ -154,36 +150,28 @@ var (
 
 // --- requests as such
 
-func TestUnknownAndUnsupportedActions(t *testing.T) {
+func TestUnknownActions(t *testing.T) {
 	s := newService(t)
 	s.check(s.post("Nonsense", "{}"), unknown)
 	s.check(s.post("sendmessage", "{}"), unknown)
-	s.check(s.post("PurgeQueue", "{}"), unsupported("The action PurgeQueue is not supported yet."))
-	s.check(s.post("SendMessageBatch", "{}"), unsupported("The action SendMessageBatch is not supported yet."))
 }
 
-func TestRequestsOfOtherProtocols(t *testing.T) {
+func TestRequestsForNoAction(t *testing.T) {
 	s := newService(t)
 	for _, c := range []struct {
 		what   string
 		r      *http.Request
 		target string
-		form   bool
 		want   wireError
 	}{
-		{"nothing", httptest.NewRequest("GET", "/", nil), "", false, unknown},
-		{"no action", httptest.NewRequest("POST", "/", strings.NewReader("{}")), "", false, unknown},
-		{"another service", httptest.NewRequest("POST", "/", strings.NewReader("{}")), "AmazonSNS.Publish", false, unknown},
-		{"no POST", httptest.NewRequest("GET", "/", nil), "AmazonSQS.GetQueueUrl", false, unknown},
-		{"Query by GET", httptest.NewRequest("GET", "/?Action=ListQueues", nil), "", false, unsupported("")},
-		{"Query by POST", httptest.NewRequest("POST", "/", strings.NewReader("Action=ListQueues")), "", true, unsupported("")},
+		{"another service", httptest.NewRequest("POST", "/", strings.NewReader("{}")), "AmazonSNS.Publish", unknown},
+		{"no POST", httptest.NewRequest("GET", "/", nil), "AmazonSQS.GetQueueUrl", unknown},
+		{"no target", httptest.NewRequest("POST", "/", strings.NewReader("{}")), "", unknown},
 	} {
 		t.Run(c.what, func(t *testing.T) {
+			c.r.Header.Set("Content-Type", "application/x-amz-json-1.0")
 			if c.target != "" {
 				c.r.Header.Set("X-Amz-Target", c.target)
-			}
-			if c.form {
-				c.r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 			}
 			s := *s
 			s.t = t
@@ -288,7 +276,6 @@ func TestCreateQueue(t *testing.T) {
 				"A queue already exists with the same name and a different value for attribute VisibilityTimeout"}},
 		{members{"QueueName": "a", "Attributes": members{"RedrivePolicy": "{}"}},
 			invalidParameter("Value {} for parameter RedrivePolicy is invalid. Reason: Redrive policy does not contain mandatory attribute: maxReceiveCount.")},
-		{members{"QueueName": "a", "tags": members{"k": "v"}}, unsupported("Tags are not supported yet.")},
 	} {
 		s.refuse("CreateQueue", c.in, c.want)
 	}
@@ -320,7 +307,7 @@ func TestQueueURLsFollowTheRequest(t *testing.T) {
 		s.decode(w, &out)
 		return out["QueueUrl"]
 	}
-	configured := sqsapi.Handler(s.broker, sqsapi.Options{BaseURL: "https://outside.test/"})
+	configured := sqsapi.Handler(s.broker, sqsapi.Options{BaseURL: "https://outside.test/", AllowRemote: true, Hosts: []string{"queues.test"}})
 	for _, c := range []struct {
 		what   string
 		h      http.Handler

@@ -2,6 +2,7 @@ package sqsapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -16,8 +17,11 @@ const (
 )
 
 // answerJSON answers a request in this protocol.
-func (s *server) answerJSON(r *http.Request) reply {
-	out, err := s.callJSON(r)
+func (x *exchange) answerJSON(refused error) reply {
+	if refused != nil {
+		return failJSON(refused)
+	}
+	out, err := x.callJSON()
 	var body []byte
 	if err == nil {
 		body, err = encodeJSON(out)
@@ -32,42 +36,23 @@ func (s *server) answerJSON(r *http.Request) reply {
 	}
 }
 
-func (s *server) callJSON(r *http.Request) (any, error) {
-	target := r.Header.Get(targetHeader)
-	if target == "" {
-		return nil, withoutTarget(r)
+func (x *exchange) callJSON() (any, error) {
+	body, err := x.body()
+	if err != nil {
+		return nil, err
 	}
+	target := x.r.Header.Get(targetHeader)
 	name, ok := strings.CutPrefix(target, targetPrefix)
-	if !ok || r.Method != http.MethodPost {
-		return nil, unknownOperation(target)
+	do, known := actions[name]
+	if !ok || !known || x.r.Method != http.MethodPost {
+		return nil, unknownOperation(cmp.Or(name, target))
 	}
-	c := &call{
-		ctx:    r.Context(),
-		broker: s.broker,
-		header: r.Header,
-		base:   s.baseURL(r),
-		read:   func(in any) error { return readJSON(r, in) },
-	}
-	return c.perform(name)
-}
-
-// withoutTarget says what is wrong with a request that is of another protocol,
-// or of none.
-func withoutTarget(r *http.Request) error {
-	form := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
-	if form || r.URL.Query().Has("Action") {
-		return unsupported("The Query protocol is not supported yet; use AWS JSON 1.0.")
-	}
-	return unknownOperation("")
+	return do.perform(x.call(func(in any) error { return readJSON(body, in) }))
 }
 
 // readJSON fills in with the members of the request's object. An empty body
 // stands for an empty object.
-func readJSON(r *http.Request, in any) error {
-	body, err := readBody(r)
-	if err != nil {
-		return err
-	}
+func readJSON(body []byte, in any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}

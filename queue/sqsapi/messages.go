@@ -15,56 +15,27 @@ import (
 
 // The actions on messages.
 
-type sendMessageInput struct {
-	QueueUrl string
-	outgoing
-}
-
-// outgoing are the members of a message to be sent.
-type outgoing struct {
-	MessageBody             content
-	DelaySeconds            *int
-	MessageAttributes       map[string]attributeInput
-	MessageSystemAttributes map[string]attributeInput
-	MessageGroupId          *string
-	MessageDeduplicationId  *string
-}
-
-type sendMessageOutput struct {
-	MessageID                    string `json:"MessageId"`
-	MD5OfMessageBody             string
-	MD5OfMessageAttributes       string `json:",omitempty"`
-	MD5OfMessageSystemAttributes string `json:",omitempty"`
-	SequenceNumber               string `json:",omitempty"`
-}
-
 func sendMessage(c *call, in *sendMessageInput) (*sendMessageOutput, error) {
 	q, err := c.queue(in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
-	m, err := in.message()
+	out := new(sendMessageOutput)
+	m, err := in.message(c, &out.digests)
 	if err != nil {
 		return nil, err
-	}
-	out := &sendMessageOutput{
-		MD5OfMessageBody:             hexMD5(m.Body),
-		MD5OfMessageAttributes:       attributesMD5(m.Attributes),
-		MD5OfMessageSystemAttributes: attributesMD5(traceAttribute(m.TraceHeader)),
-	}
-	if m.TraceHeader == "" {
-		m.TraceHeader = c.header.Get("X-Amzn-Trace-Id")
 	}
 	sent, err := q.Send(c.ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	out.MessageID, out.SequenceNumber = sent.ID.String(), sequenceNumber(sent.Sequence)
+	out.MessageId, out.SequenceNumber = sent.ID.String(), sequenceNumber(sent.Sequence)
 	return out, nil
 }
 
-// message checks what only the wire can see, and leaves the rest to the queue.
-func (o *outgoing) message() (queue.Message, error) {
+// message checks what only the wire can see, and leaves the rest to the queue. It
+// writes down the digests of what was sent.
+func (o *outgoing) message(c *call, sums *digests) (queue.Message, error) {
 	var m queue.Message
 	if o.MessageBody == "" {
 		return m, missing("MessageBody")
@@ -84,8 +55,14 @@ func (o *outgoing) message() (queue.Message, error) {
 	if m.Attributes, err = messageAttributes(o.MessageAttributes); err != nil {
 		return m, err
 	}
-	m.TraceHeader, err = traceHeader(o.MessageSystemAttributes)
-	return m, err
+	if m.TraceHeader, err = traceHeader(o.MessageSystemAttributes); err != nil {
+		return m, err
+	}
+	*sums = digests{hexMD5(m.Body), attributesMD5(m.Attributes), attributesMD5(traceAttribute(m.TraceHeader))}
+	if m.TraceHeader == "" {
+		m.TraceHeader = c.header.Get("X-Amzn-Trace-Id")
+	}
+	return m, nil
 }
 
 // given is the duration of a member in seconds: zero, which stands for the
@@ -109,31 +86,6 @@ func givenID(parameter string, id *string) (string, error) {
 		return "", &queue.LimitError{Parameter: parameter, Got: "", Err: queue.ErrInvalidParameter}
 	}
 	return *id, nil
-}
-
-type receiveMessageInput struct {
-	QueueUrl                    string
-	AttributeNames              []string
-	MessageSystemAttributeNames []string
-	MessageAttributeNames       []string
-	MaxNumberOfMessages         *int
-	VisibilityTimeout           *int
-	WaitTimeSeconds             *int
-	ReceiveRequestAttemptId     string
-}
-
-type receiveMessageOutput struct {
-	Messages []receivedMessage `json:",omitempty"`
-}
-
-type receivedMessage struct {
-	MessageID              string `json:"MessageId"`
-	ReceiptHandle          string
-	MD5OfBody              string
-	Body                   string
-	Attributes             map[string]string          `json:",omitempty"`
-	MD5OfMessageAttributes string                     `json:",omitempty"`
-	MessageAttributes      map[string]attributeOutput `json:",omitempty"`
 }
 
 func receiveMessage(c *call, in *receiveMessageInput) (*receiveMessageOutput, error) {
@@ -176,7 +128,7 @@ type selection struct {
 func (s *selection) of(d *queue.Delivery) receivedMessage {
 	wanted := d.Attributes.Select(s.user)
 	return receivedMessage{
-		MessageID:              d.ID.String(),
+		MessageId:              d.ID.String(),
 		ReceiptHandle:          d.Receipt.String(),
 		MD5OfBody:              hexMD5(d.Body),
 		Body:                   d.Body,
@@ -186,27 +138,39 @@ func (s *selection) of(d *queue.Delivery) receivedMessage {
 	}
 }
 
-type deleteMessageInput struct {
-	QueueUrl      string
-	ReceiptHandle string
-}
-
 func deleteMessage(c *call, in *deleteMessageInput) (*nothing, error) {
 	q, err := c.queue(in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(in.ReceiptHandle) == "" {
-		return nil, missing("ReceiptHandle")
-	}
-	r, err := queue.ParseReceipt(in.ReceiptHandle)
+	r, err := in.receipt()
 	if err == nil {
 		err = q.Delete(c.ctx, r)
 	}
+	return new(nothing), about(in.ReceiptHandle, err)
+}
+
+func changeVisibility(c *call, in *changeVisibilityInput) (*nothing, error) {
+	q, err := c.queue(in.QueueUrl)
 	if err != nil {
-		return nil, about(in.ReceiptHandle, err)
+		return nil, err
+	}
+	r, err := in.receipt()
+	if err == nil {
+		err = q.ChangeVisibility(c.ctx, r, time.Duration(*in.VisibilityTimeout)*time.Second)
+	}
+	if err = about(in.ReceiptHandle, err); err != nil {
+		return nil, &changeError{err}
 	}
 	return new(nothing), nil
+}
+
+// receipt reads the handle.
+func (h *handleInput) receipt() (queue.Receipt, error) {
+	if strings.TrimSpace(h.ReceiptHandle) == "" {
+		return queue.Receipt{}, missing("ReceiptHandle")
+	}
+	return queue.ParseReceipt(h.ReceiptHandle)
 }
 
 // sequenceNumber returns SQS's form of a FIFO message's number, empty for zero.

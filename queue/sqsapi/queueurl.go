@@ -1,27 +1,31 @@
 package sqsapi
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/restantemq/restante/queue/broker"
 )
 
 // queue returns the queue that a request's QueueUrl names.
-//
-// The last segment of the URL's path is the queue's name and the one before it
-// the account. Scheme, host and port say how the client got here, and play no
-// part. A bare name is the name of a queue of one's own.
 func (c *call) queue(url string) (*broker.Queue, error) {
-	if url == "" {
-		return nil, missing("QueueUrl")
-	}
-	account, name := splitQueueURL(url)
-	if account != "" && account != c.broker.Scope().Account {
-		return nil, fmt.Errorf("%w: %q is in another account", broker.ErrQueueNotFound, name)
-	}
-	return c.broker.GetQueue(name)
+	b, name := c.place(url)
+	return b.GetQueue(name)
 }
+
+// place takes a QueueUrl apart: into where the queue is, and its name. The last
+// segment of the URL's path is the name and the one before it the account, if it
+// has the form of one. Scheme, host and port say how the client got here, and play
+// no part. A bare name is the name of a queue of one's own.
+func (c *call) place(url string) (*broker.Broker, string) {
+	account, name := splitQueueURL(url)
+	if !isAccount(account) {
+		return c.broker, name
+	}
+	return c.broker.In(broker.Scope{Account: account}), name
+}
+
+// isAccount reports whether text has the form of an AWS account's number.
+func isAccount(text string) bool { return len(text) == 12 && strings.Trim(text, "0123456789") == "" }
 
 // splitQueueURL returns the account and the name of a queue's URL; the account
 // is empty where there is none.

@@ -238,14 +238,10 @@ func TestErrorsHaveTheSDKsTypes(t *testing.T) {
 		expect[*types.InvalidAttributeName](t, err)
 		_, err = c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("p"), Attributes: map[string]string{"DelaySeconds": "x"}})
 		expect[*types.InvalidAttributeValue](t, err)
-		_, err = c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("p"), Tags: map[string]string{"k": "v"}})
-		expect[*types.UnsupportedOperation](t, err)
 		_, err = c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String("\x00")})
 		expect[*types.InvalidMessageContents](t, err)
 		_, err = c.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: aws.String("garbage")})
 		expect[*types.ReceiptHandleIsInvalid](t, err)
-		_, err = c.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: url})
-		expect[*types.UnsupportedOperation](t, err)
 
 		_, err = c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String(strings.Repeat("a", 1<<20+1))})
 		var e smithy.APIError
