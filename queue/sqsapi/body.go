@@ -67,12 +67,12 @@ func (x *exchange) readBody() ([]byte, error) {
 		return nil, requestTooLarge(maxRequest)
 	}
 	if r.ContentLength == 0 {
+		x.read = true
 		return nil, nil
 	}
 	if x.control != nil {
 		// A connection without deadlines is served just the same.
 		_ = x.control.SetReadDeadline(time.Now().Add(bodyTime))
-		defer func() { _ = x.control.SetReadDeadline(time.Time{}) }()
 	}
 	size := 4 << 10
 	if r.ContentLength > 0 {
@@ -87,6 +87,10 @@ func (x *exchange) readBody() ([]byte, error) {
 		body = body[:len(body)+n]
 		switch {
 		case err == io.EOF:
+			x.read = true
+			if x.control != nil {
+				_ = x.control.SetReadDeadline(time.Time{}) // a long poll may take its time
+			}
 			return body, nil
 		case err != nil:
 			return nil, x.readError(err)

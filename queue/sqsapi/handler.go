@@ -89,6 +89,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range a.header {
 		header[name] = values
 	}
+	if !x.read {
+		header.Set("Connection", "close") // or the rest of the body would be waited for
+	}
 	w.WriteHeader(a.status)
 	w.Write(a.body) // a client that has gone can't be told
 }
@@ -99,6 +102,7 @@ type exchange struct {
 	r       *http.Request
 	control *http.ResponseController // nil in process
 	held    int                      // bytes of the server's room
+	read    bool                     // the body was read to its end
 }
 
 // answer does what the request asks for, unless it was refused already.
