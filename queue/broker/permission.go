@@ -54,7 +54,8 @@ func (l oneOrMore) MarshalJSON() ([]byte, error) {
 const (
 	maxPolicyBytes      = 8192
 	maxStatements       = 20
-	maxActions          = 7
+	maxActions          = 7  // of a statement
+	maxPrincipals       = 50 // of all statements
 	maxLabel            = 80
 	defaultPolicySuffix = "/SQSDefaultPolicy"
 	policyVersion       = "2008-10-17"
@@ -67,13 +68,53 @@ var permitted = []string{
 	"ListDeadLetterSourceQueues", "PurgeQueue", "ReceiveMessage", "SendMessage",
 }
 
-// checkPolicy holds a policy to be a JSON object of bearable size. It has no
+// UnmarshalJSON implements [json.Unmarshaler].
+func (l *oneOrMore) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		*l = make(oneOrMore, 1)
+		return json.Unmarshal(b, &(*l)[0])
+	}
+	return json.Unmarshal(b, (*[]string)(l))
+}
+
+// checkPolicy holds a policy to be a JSON object within SQS's limits. It has no
 // effect, so that nothing more is asked of it.
 func checkPolicy(text string) error {
 	if _, err := jsonMap(text); err != nil || len(text) > maxPolicyBytes {
 		return errValue
 	}
+	var p policy
+	if json.Unmarshal([]byte(text), &p) != nil {
+		return errValue
+	}
+	principals := 0
+	for _, s := range p.Statement {
+		var known struct {
+			Action    oneOrMore
+			Principal struct{ AWS oneOrMore }
+		}
+		_ = json.Unmarshal(s, &known) // of other forms nothing is counted
+		if n := len(known.Action); n > maxActions {
+			return tooMany("Actions", n, maxActions)
+		}
+		principals += len(known.Principal.AWS)
+	}
+	if n := len(p.Statement); n > maxStatements {
+		return tooMany("Statements", n, maxStatements)
+	}
+	if principals > maxPrincipals {
+		return tooMany("Principals", principals, maxPrincipals)
+	}
 	return nil
+}
+
+// tooMany refuses a policy with too many of something.
+func tooMany(what string, n, most int) error {
+	return &AttributeError{Name: policyName, Reason: foundTooMany(what, n, most), Err: ErrOverLimit}
+}
+
+func foundTooMany(what string, n, most int) string {
+	return fmt.Sprintf("%d %s were found, maximum allowed is %d.", n, what, most)
 }
 
 // parsePolicy reads the attribute Policy; an empty one is a new policy.
@@ -122,7 +163,7 @@ func (q *Queue) AddPermission(ctx context.Context, label string, accounts, actio
 		}
 		p.Statement = append(p.Statement, text)
 		if n := len(p.Statement); n > maxStatements {
-			return overLimit("Statement", n, maxStatements, fmt.Sprintf("%d Statements were found, maximum allowed is %d.", n, maxStatements))
+			return overLimit("Statement", n, maxStatements, foundTooMany("Statements", n, maxStatements))
 		}
 		return nil
 	})
@@ -183,8 +224,7 @@ func checkPermission(label string, accounts, actions []string) error {
 	case len(actions) == 0:
 		return missing("Actions", "The request must contain the parameter Actions.")
 	case len(actions) > maxActions:
-		return overLimit("Actions", len(actions), maxActions,
-			fmt.Sprintf("%d Actions were found, maximum allowed is %d.", len(actions), maxActions))
+		return overLimit("Actions", len(actions), maxActions, foundTooMany("Actions", len(actions), maxActions))
 	}
 	for _, a := range accounts {
 		if len(a) != 12 || strings.Trim(a, "0123456789") != "" {

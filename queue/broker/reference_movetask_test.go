@@ -241,6 +241,20 @@ var referenceMoveStart = []referenceRow{
 			require.ElementsMatch(d.t, []string{"straight-1", "straight-2"}, to.drain())
 		}
 	}},
+	{"15.1/source-gone", "Without a destination a message whose source is gone is not lost, and keeps no other from going home.", func(d *refDesk) {
+		dead := d.queue("dead")
+		for _, name := range []string{"gone", "stays"} {
+			d.queue(name, "RedrivePolicy", dead.redrive(1)).bury(queue.Message{Body: "of " + name})
+		}
+		d.remove("gone")
+		d.move(dead, nil, 0)
+		d.end(dead)
+		to := d.queue("to")
+		d.move(dead, to, 0)
+		d.finish(dead)
+		require.ElementsMatch(d.t, []string{"of gone", "of stays"}, append(to.drain(), d.get("stays").drain()...))
+		require.NotEmpty(d.t, to.stats().Deleted, "what had no source was still there")
+	}},
 	{"15.1/handle", "A task's handle is base64 of a JSON object with the task's ID and the source's ARN.", func(d *refDesk) {
 		dead, to := d.deadWith(3), d.queue("to")
 		handle := d.move(dead, to, 1)
@@ -435,6 +449,91 @@ var referenceMove = []referenceRow{
 		require.Equal(d.t, 4, task.ToMove)
 		dead.counts(0, 1, 0)
 		require.NotContains(d.t, to.drain(), held.Body)
+	}},
+	{"15.2/moved-or-received", "A message is moved or handed to a receiver of the source, never both and never neither.", func(d *refDesk) {
+		for _, suffix := range refSuffixes {
+			dead, to := d.queue("dead"+suffix), d.queue("to"+suffix)
+			d.queue("source"+suffix, "RedrivePolicy", dead.redrive(1))
+			for i := range 300 {
+				dead.send(queue.Message{Body: strconv.Itoa(i), GroupID: strconv.Itoa(i % 7)})
+			}
+			d.move(dead, to, 100)
+			var bodies []string
+			for range 100 {
+				d.pass(7 * time.Millisecond)
+				ds, err := dead.Receive(d.ctx, queue.ReceiveOptions{Max: 1, Wait: queue.None})
+				require.NoError(d.t, err)
+				for _, m := range ds {
+					bodies = append(bodies, m.Body)
+					require.NoError(d.t, dead.Delete(d.ctx, m.Receipt))
+				}
+			}
+			require.NotEmpty(d.t, bodies)
+			task := d.finish(dead)
+			require.Equal(d.t, 300-len(bodies), task.Moved)
+			bodies = append(bodies, to.drain()...)
+			require.Len(d.t, bodies, 300)
+			slices.Sort(bodies)
+			require.Len(d.t, slices.Compact(bodies), 300)
+			dead.counts(0, 0, 0)
+		}
+	}},
+	{"15.2/expired-on-the-way", "What expires in the source before the task comes to it is gone, and the task ends.", func(d *refDesk) {
+		dead, to := d.deadWith(0), d.queue("to")
+		dead.set("MessageRetentionPeriod", "60")
+		dead.fillN(10)
+		time.Sleep(55 * time.Second)
+		d.move(dead, to, 1)
+		task := d.finish(dead)
+		require.Contains(d.t, []int{4, 5, 6}, task.Moved)
+		require.Equal(d.t, 10, task.ToMove)
+		require.Equal(d.t, task.Moved, to.visible())
+		dead.counts(0, 0, 0)
+	}},
+	{"15.2/purged-on-the-way", "What is purged in the source before the task comes to it is gone, and the task ends.", func(d *refDesk) {
+		dead, to := d.deadWith(10), d.queue("to")
+		d.move(dead, to, 1)
+		d.pass(2500 * time.Millisecond)
+		require.NoError(d.t, dead.Purge(d.ctx))
+		task := d.finish(dead)
+		require.Contains(d.t, []int{2, 3}, task.Moved)
+		require.Equal(d.t, task.Moved, to.visible())
+	}},
+	{"15.2/source-deleted", "When the source is deleted its task has ended, also for a new queue of that name.", func(d *refDesk) {
+		dead, to := d.deadWith(10), d.queue("to")
+		handle := d.move(dead, to, 1)
+		d.pass(2500 * time.Millisecond)
+		moved := to.visible()
+		d.remove("dead")
+		_, err := d.b.CancelMoveTask(d.ctx, handle)
+		require.ErrorIs(d.t, err, broker.ErrResourceNotFound)
+		dead = d.queue("dead")
+		dead.fillN(5)
+		d.pass(time.Hour)
+		require.Equal(d.t, moved, to.visible())
+		dead.counts(5, 0, 0)
+		d.move(dead, to, 1)
+		require.Equal(d.t, 5, d.finish(dead).Moved)
+	}},
+	{"15.2/round-trips", "A message may fail and be moved back again and again, within the time of deduplication too.", func(d *refDesk) {
+		for _, suffix := range refSuffixes {
+			q, dead := d.pair(suffix, 1)
+			q.bury(queue.Message{Body: "a"}, queue.Message{Body: "b"})
+			seen := map[queue.MessageID]bool{}
+			for range 5 {
+				d.move(dead, nil, 0)
+				require.Equal(d.t, 2, d.finish(dead).Moved)
+				for q.visible() > 0 {
+					for _, m := range q.poll(queue.None) {
+						require.False(d.t, seen[m.ID])
+						seen[m.ID] = true
+					}
+				}
+				dead.counts(2, 0, 0)
+			}
+			require.Len(d.t, seen, 10)
+			require.ElementsMatch(d.t, []string{"a", "b"}, dead.drain())
+		}
 	}},
 	{"15.2/rate", "With a rate of n no more than n messages move in any second, and hardly fewer.", func(d *refDesk) {
 		const step = 50 * time.Millisecond

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -187,6 +188,33 @@ var referencePermissions = []referenceRow{
 		q.set("Policy", sized(8192))
 		require.Error(d.t, q.trySet("Policy", sized(8193)))
 		require.JSONEq(d.t, sized(8192), q.attr("Policy"))
+	}},
+	{"4.7/limits-of-given-policies", "A Policy that is set as a whole has the same limits: 20 statements, 7 actions in each, 50 principals.", func(d *refDesk) {
+		q := d.queue("jobs")
+		listed := func(n int, of string) string {
+			var texts []string
+			for i := range n {
+				texts = append(texts, strings.ReplaceAll(of, "%", fmt.Sprintf("%02d", i)))
+			}
+			return strings.Join(texts, ",")
+		}
+		policy := func(statements string) string { return `{"Version":"2012-10-17","Statement":[` + statements + `]}` }
+		statement := func(sid, principals, actions string) string {
+			return `{"Sid":"` + sid + `","Effect":"Allow","Principal":{"AWS":[` + principals + `]},"Action":[` + actions + `],"Resource":"*"}`
+		}
+		const account, action = `"1111111111%"`, `"SQS:SendMessage"`
+		actions := func(n int) string { return `"SQS:` + strings.Join(refActions[:n], `","SQS:`) + `"` }
+		for _, c := range []struct{ fits, exceeds string }{
+			{policy(listed(20, statement("s%", account, action))), policy(listed(21, statement("s%", account, action)))},
+			{policy(statement("s", listed(1, account), actions(7))), policy(statement("s", listed(1, account), actions(8)))},
+			{policy(statement("s", listed(50, account), action)), policy(statement("s", listed(51, account), action))},
+		} {
+			q.set("Policy", c.fits)
+			err := q.trySet("Policy", c.exceeds)
+			require.Error(d.t, err, c.exceeds)
+			require.True(d.t, errors.Is(err, broker.ErrOverLimit) || errors.Is(err, broker.ErrInvalidAttributeValue), "%v", err)
+			require.JSONEq(d.t, c.fits, q.attr("Policy"))
+		}
 	}},
 	{"4.7/kept-over-restart", "Permissions are the same after a restart.", func(d *refDesk) {
 		d = d.durable()

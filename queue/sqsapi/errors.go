@@ -35,7 +35,7 @@ var translations = []translation{
 	{broker.ErrPurgeInProgress, "", purgeInProgress, reason},
 	{broker.ErrInvalidAttributeName, "", invalidAttributeName, attribute("Unknown Attribute %s.")},
 	{broker.ErrInvalidAttributeValue, "", invalidAttributeValue, attribute("Invalid value for the parameter %s.")},
-	{broker.ErrOverLimit, "", overLimit, reason},
+	{broker.ErrOverLimit, "", overLimit, ownWords},
 	{broker.ErrResourceNotFound, "", resourceNotFound, reason},
 
 	{queue.ErrBatchTooLarge, "", batchTooLong, limit("Batch requests cannot be longer than %[2]v bytes. You have sent %[3]v bytes.")},
