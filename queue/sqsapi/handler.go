@@ -26,7 +26,8 @@ type Options struct {
 	Scope broker.Scope
 
 	// Credentials are who may ask: secret access keys by access key ID. If there
-	// are any, every request must be signed with one of them, by Signature Version
+	// are any (IDs have up to 128 printable characters of ASCII, without spaces, slashes
+	// and commas), every request must be signed with one of them, by Signature Version
 	// 4, in its header or its URL, within 15 minutes of its date. If there are none,
 	// signatures are not checked, and requests are served only if they come from this
 	// machine and are addressed to it: see AllowRemote and Hosts.

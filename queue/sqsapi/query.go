@@ -2,6 +2,7 @@ package sqsapi
 
 import (
 	"net/http"
+	"path"
 	"reflect"
 	"strings"
 )
@@ -73,7 +74,7 @@ func (x *exchange) callQuery() (name string, out any, err error) {
 		}
 		return "", nil, &failure{missingAction, "The request must contain the parameter Action."}
 	}
-	queuePath := strings.Trim(r.URL.Path, "/")
+	queuePath := strings.Trim(path.Clean("/"+r.URL.Path), "/") // as a signature sees it
 	do, known := actions[name]
 	if !known || do.ofAccount && queuePath != "" {
 		return "", nil, unknownOperation(name)

@@ -184,7 +184,11 @@ func TestMalformedSignatures(t *testing.T) {
 		"a time of another day":           dated("20150831T123600Z"),
 		"a target that isn't signed":      target,
 		"a query that can't be decoded":   {URL: &url.URL{RawQuery: "a=%"}, Header: withHeader(exampleHeader).Header},
+		"a name that can't be decoded":    {URL: &url.URL{RawQuery: "%=a"}, Header: withHeader(exampleHeader).Header},
 		"a second signature in the query": {URL: &url.URL{RawQuery: exampleQuery.Encode()}, Header: withHeader(exampleHeader).Header},
+		"only an algorithm":               withQuery("X-Amz-Algorithm=AWS4-HMAC-SHA256"),
+		"only a credential":               withQuery("X-Amz-Credential=" + exampleCredential),
+		"only a signature":                withQuery("X-Amz-Signature=" + exampleMAC),
 		"half of one in the query":        {URL: &url.URL{RawQuery: "X-Amz-Credential=a"}, Header: withHeader(exampleHeader).Header},
 		"presigned, and a header":         {URL: &url.URL{RawQuery: exampleQuery.Encode()}, Header: withHeader("Bearer abc").Header},
 	}
@@ -260,8 +264,8 @@ func TestClaimedDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// formatted returns a request that carries s.
-func (s *signature) formatted() *http.Request {
+// formatted returns a request with the signature s.
+func formatted(s *signature) *http.Request {
 	credential := strings.Join([]string{s.accessKey, s.date, s.region, s.service, "aws4_request"}, "/")
 	headers := strings.Join(s.headers, ";")
 	if s.presigned {
@@ -303,7 +307,7 @@ func FuzzSignature(f *testing.F) {
 		if s.accessKey != key || s.region != region {
 			t.Errorf("%q in %q, but claimed %q in %q", s.accessKey, s.region, key, region)
 		}
-		again := s.formatted()
+		again := formatted(s)
 		if got, fail := parseSignature(again); fail != nil || !reflect.DeepEqual(got, s) {
 			t.Fatalf("%+v; formatted and read again %+v, %v", s, got, fail)
 		}
