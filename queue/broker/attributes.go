@@ -71,9 +71,9 @@ type setting struct {
 }
 
 // settings are the attributes, and what a queue.Config says that no attribute
-// does.
+// does, but for the Trace: it is not the queue's but the process's.
 func settings() []setting {
-	all := make([]setting, 0, len(attributes)+5)
+	all := make([]setting, 0, len(attributes)+4)
 	for _, a := range attributes {
 		all = append(all, setting{a.name, a.field})
 	}
@@ -81,7 +81,6 @@ func settings() []setting {
 		setting{"EnforceThroughput", plain[bool]{enforceThroughput}},
 		setting{"FencedReceipts", plain[bool]{fencedReceipts}},
 		setting{"Limits", plain[queue.Limits]{limits}},
-		setting{"DeadLetter", plain[queue.DeadLetter]{deadLetter}},
-		setting{"Trace", plain[*queue.Trace]{trace}},
+		setting{"DeadLetter", foreignLetter{}},
 	)
 }

@@ -45,16 +45,19 @@ type hub struct {
 	store   queue.Store // nil: in memory
 	owned   bool        // the broker opened the store
 
-	// admin lets one change of the catalogue happen at a time. It is held while a
-	// change becomes durable; sending and receiving don't need it.
-	admin sync.Mutex
+	// admin lets one change of the catalogue happen at a time: whoever put his token
+	// in makes it. It stays in while a change becomes durable; sending and receiving
+	// don't need it.
+	admin chan struct{}
 
 	// mu guards what follows, and the fields of queues and tasks that say so. No
-	// queue is called while it is held, but a queue may call for it.
+	// queue is called while it is held, but a queue may call for it; the store may
+	// be handed a batch.
 	mu      sync.RWMutex
 	queues  map[key]*Queue
-	deleted map[key]time.Time // when, with EnforceCooldowns
-	tasks   map[string]*task  // by ID
+	sources map[string]map[*Queue]bool // by the ARN of their dead-letter queue
+	deleted map[key]time.Time          // when, with EnforceCooldowns
+	tasks   map[string]*task           // by ID
 	closed  bool
 	stop    context.CancelFunc // ends running tasks
 	ctx     context.Context    // of running tasks
@@ -64,7 +67,8 @@ type hub struct {
 func newBroker(o Options) *Broker {
 	h := &hub{
 		options: o,
-		queues:  make(map[key]*Queue), deleted: make(map[key]time.Time), tasks: make(map[string]*task),
+		admin:   make(chan struct{}, 1),
+		queues:  make(map[key]*Queue), sources: make(map[string]map[*Queue]bool), deleted: make(map[key]time.Time), tasks: make(map[string]*task),
 	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return &Broker{h, o.Scope.withDefaults()}
@@ -74,7 +78,9 @@ func newBroker(o Options) *Broker {
 func New(o Options) *Broker { return newBroker(o) }
 
 // In returns the same broker as seen from another account or region. Empty fields
-// of s stand for those of b. Closing either closes both.
+// of s stand for those of b. Closing either closes both. In a place that can't be,
+// because its account isn't a number of 12 digits, say, there are no queues, and none
+// can be created.
 func (b *Broker) In(s Scope) *Broker { return &Broker{b.hub, s.or(b.scope)} }
 
 // Scope returns where the broker is seen from, defaults filled in.
@@ -96,24 +102,26 @@ func (b *Broker) GetQueue(name string) (*Queue, error) {
 }
 
 // begin starts a change of the catalogue: nobody else makes one until the caller
-// unlocks h.admin.
+// calls h.end.
 func (h *hub) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	h.admin.Lock()
+	select {
+	case h.admin <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	h.mu.RLock()
-	closed := h.closed
-	h.mu.RUnlock()
-	err := ctx.Err()
-	if err == nil && closed {
-		err = queue.ErrClosed
+	defer h.mu.RUnlock()
+	if h.closed {
+		h.end()
+		return queue.ErrClosed
 	}
-	if err != nil {
-		h.admin.Unlock()
-	}
-	return err
+	return nil
 }
+
+func (h *hub) end() { <-h.admin }
 
 // find returns the queue of that ARN, nil if there is none.
 func (h *hub) find(arn string) *Queue {
@@ -143,11 +151,12 @@ func (h *hub) all() []*Queue {
 // tasks stop (those of a durable broker go on when it is opened again), and all
 // queues are closed as [queue.Queue].Close does. A durable broker makes durable
 // what was accepted, and closes the store that [Open] opened. Afterwards every
-// method returns [queue.ErrClosed]. Closing again returns nil.
+// method returns [queue.ErrClosed]. Closing again returns nil. A [queue.Trace] must
+// not call Close: it waits for events to be delivered.
 func (b *Broker) Close() error {
 	h := b.hub
-	h.admin.Lock()
-	defer h.admin.Unlock()
+	h.admin <- struct{}{}
+	defer h.end()
 	h.mu.Lock()
 	already := h.closed
 	h.closed = true

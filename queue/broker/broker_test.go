@@ -291,7 +291,7 @@ func TestCreateInGoForm(t *testing.T) {
 		}
 	}
 	for _, other := range []queue.Config{
-		{VisibilityTimeout: time.Second}, {Limits: queue.Unlimited}, {Trace: new(queue.Trace)}, {MaxMessageSize: 1024},
+		{VisibilityTimeout: time.Second}, {Limits: queue.Unlimited}, {MaxMessageSize: 1024},
 	} {
 		if _, err := b.Create(t.Context(), "q", other); !errors.Is(err, broker.ErrQueueExists) {
 			t.Errorf("Create(%+v): error %v, want ErrQueueExists", other, err)

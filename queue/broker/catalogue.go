@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -76,17 +77,17 @@ func (q *Queue) entry(s state) queue.Meta {
 // queueOf reads the entry of a queue. The queue is not open yet.
 func (h *hub) queueOf(name string, value []byte) (*Queue, error) {
 	var e queueEntry
-	if err := decode(name, value, &e, &e.Version); err != nil {
+	if err := decode(name, value, &e); err != nil {
 		return nil, err
 	}
 	q := &Queue{hub: h, scope: Scope{e.Partition, e.Account, e.Region}, name: e.Name}
 	q.arn = q.scope.ARN(q.name)
 	q.kind = kindOf(q.name)
 	if q.metaName() != name || q.kind.String() != e.Kind {
-		return nil, corrupt(name, fmt.Errorf("it is of another queue"))
+		return nil, corrupt(name, errors.New("it is of another queue"))
 	}
 	q.state = state{
-		description: description{kind: q.kind, texts: e.Attributes, cfg: queue.Config{
+		description: description{kind: q.kind, cfg: queue.Config{
 			Name: q.name, ARN: q.arn,
 			VisibilityTimeout: e.VisibilityTimeout, Delay: e.Delay, Retention: e.Retention, ReceiveWait: e.ReceiveWait,
 			MaxMessageSize: e.MaxMessageSize, ContentDeduplication: e.ContentDeduplication,
@@ -94,6 +95,12 @@ func (h *hub) queueOf(name string, value []byte) (*Queue, error) {
 			FencedReceipts: e.FencedReceipts, Limits: e.Limits,
 		}},
 		tags: e.Tags, created: e.Created, modified: e.Modified,
+	}
+	for attribute, text := range e.Attributes {
+		q.state.setText(attribute, text)
+	}
+	if text := e.Attributes[redrivePolicyName]; text != "" && q.state.redrive.target == "" {
+		return nil, corrupt(name, errors.New("its RedrivePolicy can't be read"))
 	}
 	return q, nil
 }
@@ -111,6 +118,7 @@ type taskEntry struct {
 	ToMove      int
 	Moved       int
 	From, To    uint64 // the positions that are still to be looked at
+	Stranded    bool   `json:",omitempty"` // some stay, because the queue they came from is gone
 	Failure     string `json:",omitempty"`
 }
 
@@ -122,12 +130,16 @@ func encode(name string, entry any) queue.Meta {
 	return queue.Meta{Name: name, Value: value}
 }
 
-func decode(name string, value []byte, entry any, version *int) error {
-	if err := json.Unmarshal(value, entry); err != nil {
+func decode(name string, value []byte, entry any) error {
+	var known struct{ Version int }
+	if err := json.Unmarshal(value, &known); err != nil {
 		return corrupt(name, err)
 	}
-	if *version < 1 || *version > entryVersion {
-		return fmt.Errorf("broker: catalogue entry %q has version %d, this program knows up to %d", name, *version, entryVersion)
+	if v := known.Version; v < 1 || v > entryVersion {
+		return fmt.Errorf("broker: catalogue entry %q has version %d, this program knows up to %d: %w", name, v, entryVersion, queue.ErrUnsupported)
+	}
+	if err := json.Unmarshal(value, entry); err != nil {
+		return corrupt(name, err)
 	}
 	return nil
 }
@@ -150,7 +162,7 @@ func (h *hub) save(changes ...queue.Meta) error {
 
 // note is save without waiting. There is a store.
 func (h *hub) note(changes ...queue.Meta) (queue.Commit, error) {
-	return h.store.Append(&queue.Batch{Now: time.Now().UnixMilli(), Meta: changes})
+	return h.store.Append(&queue.Batch{Meta: changes}) // without a time: queues have clocks, this has none
 }
 
 // isQueueEntry and isTaskEntry tell whose entry a name is.

@@ -48,8 +48,10 @@ func (b *Broker) CreateTagged(ctx context.Context, name string, attributes, tags
 // If there is a queue of that name it is returned, provided that each field of
 // cfg that is not zero has the value which that queue has now.
 //
-// cfg.DeadLetter.Target is a queue of the broker, in the same account and region,
-// or, if the broker is in memory, any queue.
+// cfg.DeadLetter.Target is a [*Queue] of the broker, in the same account and region,
+// or, if the broker is in memory, any queue. cfg.Trace is the process's and not
+// kept: it is not compared, and a queue that has none takes it. If cfg.Limits is
+// zero, Options.Limits hold.
 //
 // Errors: a [*queue.LimitError] that is [queue.ErrInvalidParameter] for the
 // name, those of standard.New and fifo.New for cfg, an [*AttributeError] that
@@ -69,14 +71,15 @@ func (b *Broker) Create(ctx context.Context, name string, cfg queue.Config) (*Qu
 		}
 	}
 	cfg.Name, cfg.ARN = name, ""
+	limits := cfg.Limits
+	cfg.Limits = max(limits, b.options.Limits)
 	asked := description{kind: kindOf(name), cfg: cfg}
 	if err := asked.takeDeadLetter(b.hub); err != nil {
 		return nil, err
 	}
+	asked.cfg.Limits = limits
 	given := asked.given()
-	if cfg.Limits == queue.SQSLimits {
-		asked.cfg.Limits = b.options.Limits
-	}
+	asked.cfg.Limits = cfg.Limits
 	return b.create(ctx, asked, given, nil)
 }
 
@@ -87,12 +90,15 @@ func (b *Broker) create(ctx context.Context, asked description, given []setting,
 	if err := b.begin(ctx); err != nil {
 		return nil, fmt.Errorf("create queue %q: %w", name, err)
 	}
-	defer b.admin.Unlock()
+	defer b.end()
 	if existing, err := b.GetQueue(name); err == nil {
-		if err := agree(existing.describe(), asked, given); err != nil {
+		if err := existing.createAgain(ctx, asked, given); err != nil {
 			return nil, err
 		}
 		return existing, nil
+	}
+	if err := b.scope.check(); err != nil {
+		return nil, err
 	}
 	// Only now: creating "x.fifo" again need not repeat that it is a FIFO queue.
 	if err := checkName(name, asked.kind); err != nil {
@@ -102,7 +108,8 @@ func (b *Broker) create(ctx context.Context, asked description, given []setting,
 	b.mu.RLock()
 	last, was := b.deleted[k]
 	b.mu.RUnlock()
-	if was && time.Since(last) < cooldown {
+	now := time.Now()
+	if was && now.Sub(last) < cooldown {
 		return nil, &queue.LimitError{
 			Parameter: nameArgument, Text: name, Err: ErrQueueDeletedRecently,
 			Reason: "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
@@ -110,22 +117,40 @@ func (b *Broker) create(ctx context.Context, asked description, given []setting,
 	}
 	q := &Queue{hub: b.hub, scope: b.scope, name: name, kind: asked.kind, arn: b.scope.ARN(name)}
 	asked.cfg.ARN = q.arn
-	if err := q.checkRedrive(asked.texts); err != nil {
+	if err := q.checkRedrive(&asked); err != nil {
 		return nil, err
 	}
-	q.state = state{description: asked, tags: maps.Clone(tags), created: time.Now().UnixMilli()}
-	q.state.modified = q.state.created
+	q.state = state{description: asked, tags: maps.Clone(tags), created: now.UnixMilli(), modified: now.UnixMilli()}
 	if err := q.open(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.save(q.entry(q.state)); err != nil {
-		_ = q.Close() // why it could not be recorded is what matters
+		_ = q.local().Drop() // why it could not be recorded is what matters
 		return nil, fmt.Errorf("create queue %q: %w", name, err)
 	}
 	b.mu.Lock()
 	b.queues[k] = q
+	b.link(q, true)
 	delete(b.deleted, k)
 	b.mu.Unlock()
 	b.rewire(q.arn)
 	return q, nil
+}
+
+// createAgain says whether a queue is as was asked for. A Trace is the process's: a
+// queue that has none takes the one that comes with its Config.
+func (q *Queue) createAgain(ctx context.Context, asked description, given []setting) error {
+	if q.lost != nil {
+		return q.lost
+	}
+	if err := agree(q.describe(), asked, given); err != nil {
+		return err
+	}
+	if trace := asked.cfg.Trace; trace != nil && q.Config().Trace == nil {
+		return q.edit(ctx, func(s *state) error {
+			s.cfg.Trace = trace
+			return nil
+		})
+	}
+	return nil
 }

@@ -15,12 +15,14 @@ import (
 // messages and go on delivering them; they have a dead-letter queue again when one
 // is created under that name.
 //
-// Errors: [ErrQueueNotFound], [queue.ErrClosed], the store's, the context's.
+// Errors: [ErrQueueNotFound], [queue.ErrClosed], the context's; the store's, after
+// which the queue is not used any more and opening the broker tells what became of
+// it.
 func (b *Broker) DeleteQueue(ctx context.Context, name string) error {
 	if err := b.begin(ctx); err != nil {
 		return fmt.Errorf("delete queue %q: %w", name, err)
 	}
-	defer b.admin.Unlock()
+	defer b.end()
 	q, err := b.GetQueue(name)
 	if err != nil {
 		return err
@@ -31,10 +33,19 @@ func (b *Broker) DeleteQueue(ctx context.Context, name string) error {
 		gone = append(gone, queue.Meta{Name: t.metaName()})
 	}
 	if err := q.local().Drop(gone...); err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		q.lost = err
+		for _, t := range b.tasks {
+			if t.source == q && (t.status == Running || t.status == Cancelling) {
+				t.status, t.failure = Failed, err.Error()
+			}
+		}
 		return err
 	}
 	b.mu.Lock()
 	delete(b.queues, b.scope.key(name))
+	b.link(q, false)
 	for id, t := range b.tasks {
 		if t.source == q {
 			delete(b.tasks, id)

@@ -17,6 +17,8 @@ type description struct {
 	// texts are the attributes that are kept as they were given. The map is
 	// replaced, never changed.
 	texts map[string]string
+	// redrive is what the text of RedrivePolicy says; zero without one.
+	redrive redrivePolicy
 }
 
 // apply changes d by SQS attributes and returns the settings they gave. Kind is
@@ -34,7 +36,11 @@ func (d *description) apply(values map[string]string, kind queue.Kind) ([]settin
 		if err := a.field.parse(d, value); err != nil {
 			return nil, refusal(a.name, err)
 		}
-		given = append(given, setting{a.name, a.field})
+		if s, ok := a.field.(seconds); ok {
+			given = append(given, setting{a.name, wholeSeconds{s}})
+		} else {
+			given = append(given, setting{a.name, a.field})
+		}
 	}
 	if err := d.checkThroughput(); err != nil {
 		return nil, err
@@ -44,6 +50,9 @@ func (d *description) apply(values map[string]string, kind queue.Kind) ([]settin
 
 // setText changes the text of an attribute; an empty one removes it.
 func (d *description) setText(name, text string) {
+	if name == redrivePolicyName {
+		d.redrive, _ = parseRedrivePolicy(text) // zero if it isn't one
+	}
 	d.texts = maps.Clone(d.texts)
 	if text == "" {
 		delete(d.texts, name)

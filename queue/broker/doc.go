@@ -43,6 +43,7 @@
 //
 // All methods may be called concurrently. Changes of queues (to create, delete,
 // set, tag) come one after another and return when they are durable; they hold
-// up no message. Nothing runs in the background but move tasks. [Broker.Close]
-// ends everything.
+// up no message. A [queue.Trace], and a dead-letter queue of your own, may be called
+// while one is made, and must not make another. Between calls nothing runs but the
+// queues' timers and move tasks. [Broker.Close] ends everything.
 package broker

@@ -2,10 +2,13 @@ package broker
 
 import (
 	"errors"
+	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/restantemq/restante/queue"
 )
@@ -73,9 +76,18 @@ func (s seconds) value(d *description) any { return s.duration(d) }
 
 // format rounds up: what a Config says to the millisecond SQS has no form for.
 func (s seconds) format(d *description) (string, bool) {
-	whole := (s.duration(d) + time.Second - 1) / time.Second
-	return strconv.Itoa(int(whole)), true
+	return strconv.Itoa(s.whole(d)), true
 }
+
+func (s seconds) whole(d *description) int {
+	value := s.duration(d)
+	return int(value/time.Second) + min(1, int(value%time.Second))
+}
+
+// wholeSeconds compares durations as SQS tells them.
+type wholeSeconds struct{ seconds }
+
+func (s wholeSeconds) value(d *description) any { return s.whole(d) }
 
 func (s seconds) isGiven(d *description) bool { return *s.in(&d.cfg) != 0 }
 
@@ -95,8 +107,11 @@ func (o octets) parse(d *description, text string) error {
 }
 
 func (o octets) number(d *description) int {
-	if n := *o.in(&d.cfg); n != 0 {
+	switch n := *o.in(&d.cfg); {
+	case n != 0:
 		return n
+	case d.cfg.Limits == queue.Unlimited:
+		return math.MaxInt
 	}
 	return o.normal
 }
@@ -179,6 +194,9 @@ type text struct {
 }
 
 func (t text) parse(d *description, value string) error {
+	if !utf8.ValidString(value) {
+		return errValue
+	}
 	if t.form != nil {
 		var ok bool
 		if value, ok = t.form(value); !ok {
@@ -225,6 +243,21 @@ func (p plain[T]) isGiven(d *description) bool {
 	return *p.in(&d.cfg) != zero
 }
 
+// foreignLetter is a dead-letter queue that is no queue of the broker.
+type foreignLetter struct{}
+
+func (foreignLetter) value(d *description) any {
+	given := d.cfg.DeadLetter
+	if given.Target != nil && !reflect.TypeOf(given.Target).Comparable() {
+		return new(int) // equal to nothing
+	}
+	return given
+}
+
+func (foreignLetter) isGiven(d *description) bool {
+	return d.cfg.DeadLetter.Target != nil || d.cfg.DeadLetter.MaxReceives != 0
+}
+
 func visibilityTimeout(c *queue.Config) *time.Duration             { return &c.VisibilityTimeout }
 func delay(c *queue.Config) *time.Duration                         { return &c.Delay }
 func retention(c *queue.Config) *time.Duration                     { return &c.Retention }
@@ -234,8 +267,6 @@ func contentDeduplication(c *queue.Config) *bool                   { return &c.C
 func enforceThroughput(c *queue.Config) *bool                      { return &c.EnforceThroughput }
 func fencedReceipts(c *queue.Config) *bool                         { return &c.FencedReceipts }
 func limits(c *queue.Config) *queue.Limits                         { return &c.Limits }
-func deadLetter(c *queue.Config) *queue.DeadLetter                 { return &c.DeadLetter }
-func trace(c *queue.Config) **queue.Trace                          { return &c.Trace }
 func throughputLimit(c *queue.Config) *queue.ThroughputLimit       { return &c.ThroughputLimit }
 func deduplicationScope(c *queue.Config) *queue.DeduplicationScope { return &c.DeduplicationScope }
 

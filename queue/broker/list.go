@@ -27,7 +27,13 @@ const maxList = 1000
 // Errors: a [*queue.LimitError] that is [queue.ErrInvalidParameter] for MaxResults
 // and NextToken; [queue.ErrClosed].
 func (b *Broker) ListQueues(o ListOptions) (queues []*Queue, next string, err error) {
-	return b.list(b.scope, o, func(*Queue) bool { return true })
+	return b.list(o, func(yield func(*Queue)) {
+		for k, q := range b.queues {
+			if k == b.scope.key(q.name) {
+				yield(q)
+			}
+		}
+	})
 }
 
 // DeadLetterSources returns, as ListQueues does, the queues that have q for their
@@ -36,12 +42,15 @@ func (q *Queue) DeadLetterSources(o ListOptions) (queues []*Queue, next string, 
 	if err := q.alive(); err != nil {
 		return nil, "", err
 	}
-	return q.hub.list(q.scope, o, func(source *Queue) bool { return source.state.targets(q.arn) })
+	return q.list(o, func(yield func(*Queue)) {
+		for source := range q.sources[q.arn] {
+			yield(source)
+		}
+	})
 }
 
-// list returns a page of the queues of a scope that pass keep. Keep is called
-// under h.mu.
-func (h *hub) list(in Scope, o ListOptions, keep func(*Queue) bool) (queues []*Queue, next string, err error) {
+// list returns a page of the queues that each yields. It calls each under h.mu.
+func (h *hub) list(o ListOptions, each func(yield func(*Queue))) (queues []*Queue, next string, err error) {
 	limit := o.Max
 	if limit == 0 {
 		limit = maxList
@@ -62,11 +71,11 @@ func (h *hub) list(in Scope, o ListOptions, keep func(*Queue) bool) (queues []*Q
 	if h.closed {
 		return nil, "", queue.ErrClosed
 	}
-	for k, q := range h.queues {
-		if k == in.key(q.name) && strings.HasPrefix(q.name, o.Prefix) && q.name > after && keep(q) {
+	each(func(q *Queue) {
+		if strings.HasPrefix(q.name, o.Prefix) && q.name > after {
 			queues = append(queues, q)
 		}
-	}
+	})
 	slices.SortFunc(queues, func(a, b *Queue) int { return strings.Compare(a.name, b.name) })
 	if len(queues) > limit {
 		queues = queues[:limit]

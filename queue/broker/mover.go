@@ -33,16 +33,16 @@ func (t *task) abandon() {
 }
 
 // move is the goroutine of a task: it moves a batch at a time. If there is a rate,
-// no second sees more than that many messages, wherever it begins: batches, of
-// which a whole number makes the rate, are at least so far apart, and a late one is
-// not made up for.
+// no second sees more than that many messages, wherever it begins: as many batches
+// as make up the rate, or a little less, are evenly spaced, and a late one is not
+// made up for.
 func (h *hub) move(ctx context.Context, t *task) {
 	rate, batch := t.options.PerSecond, moveBatch
 	var pause time.Duration
 	if rate > 0 {
-		for batch = max(1, rate/10); rate%batch != 0; batch-- {
-		}
-		pause = (time.Duration(batch)*time.Second + time.Duration(rate) - 1) / time.Duration(rate) // up
+		batch = max(1, rate/10)
+		batches := time.Duration(rate / batch)        // a second
+		pause = (time.Second + batches - 1) / batches // rounded up
 	}
 	for {
 		sleep(ctx, pause) // besides the time that a move takes
@@ -56,7 +56,7 @@ func (h *hub) move(ctx context.Context, t *task) {
 	}
 }
 
-// moveBatch moves up to limit messages, and notes how far the task has come.
+// moveBatch moves up to limit messages, and counts them.
 func (h *hub) moveBatch(ctx context.Context, t *task, limit int) error {
 	var destination *Queue
 	if t.options.Destination != "" {
@@ -64,52 +64,69 @@ func (h *hub) moveBatch(ctx context.Context, t *task, limit int) error {
 			return ErrQueueNotFound
 		}
 	}
+	stranded := false
 	next, moved, err := t.source.local().Redrive(ctx, t.from, t.to, limit, func(source string) (queue.Adopter, error) {
 		if destination != nil {
-			return destination.local(), nil
+			return destination, nil
 		}
 		if _, _, ok := parseARN(source); !ok {
 			return nil, nil // it was sent here, and stays: what SQS does is not documented
 		}
 		if q := h.find(source); q != nil && q.kind == t.source.kind {
-			return q.local(), nil
+			return q, nil
 		}
-		return nil, ErrQueueNotFound
+		stranded = true
+		return nil, nil
 	})
 	h.mu.Lock()
 	t.from = max(t.from, next)
 	t.moved += moved
+	t.stranded = t.stranded || stranded
 	h.mu.Unlock()
 	return err
 }
 
 // settle records how a task stands after a batch that ended with err, and reports
 // whether the task is over. A task that runs when the broker is closed is not: it
-// stays Running in the catalogue.
+// stays Running in the catalogue. Nobody is told of an end before it is durable.
 func (h *hub) settle(ctx context.Context, t *task, err error) (over bool) {
 	h.mu.Lock()
+	status, failure := t.status, ""
 	switch {
-	case t.status == Cancelling:
-		t.status = Cancelled
+	case status == Cancelling:
+		status = Cancelled
 	case ctx.Err() != nil:
+		_, _ = h.noteTask(t) // a batch may have moved as the broker was closed
 		h.mu.Unlock()
 		return true
 	case errors.Is(err, ErrQueueNotFound) || errors.Is(err, queue.ErrQueueDeleted):
-		t.status, t.failure = Failed, nonExistentQueue
+		status, failure = Failed, nonExistentQueue
 	case err != nil:
-		t.status, t.failure = Failed, err.Error()
+		status, failure = Failed, err.Error()
+	case t.from >= t.to && t.stranded:
+		status, failure = Failed, nonExistentQueue
 	case t.from >= t.to:
-		t.status = Completed
+		status = Completed
 	case time.Since(time.UnixMilli(t.started)) > maxTaskTime:
-		t.status, t.failure = Failed, "The task has run for 36 hours, the longest time allowed."
+		status, failure = Failed, "The task has run for 36 hours, the longest time allowed."
 	}
-	over = t.status != Running
-	commit, err := h.noteTask(t)
+	t.over = status != Running
+	ended := *t
+	ended.status, ended.failure = status, failure
+	commit, err := h.noteTask(&ended)
 	h.mu.Unlock()
-	if over && err == nil && h.store != nil {
-		_ = h.store.Wait(commit, queue.Durable) // if the store fails now, the task goes on when it is opened
+	if !t.over {
+		return false
 	}
-	return over
+	if err == nil && h.store != nil {
+		err = h.store.Wait(commit, queue.Durable)
+	}
+	h.mu.Lock()
+	if t.status, t.failure = status, failure; err != nil { // opening the broker tells
+		t.status, t.failure = Failed, err.Error()
+	}
+	h.mu.Unlock()
+	return true
 }
 
 // noteTask hands the entry of a task to the store. The caller must hold h.mu, so

@@ -80,9 +80,13 @@ type task struct {
 	from    uint64
 	moved   int
 	status  MoveStatus
+	over    bool // its end is being recorded; then status tells it
 	failure string
-	stop    context.CancelFunc // ends its goroutine; nil: it has none
-	done    chan struct{}      // closed when its goroutine ends
+	// stranded says that messages were left because the queue they came from is
+	// gone.
+	stranded bool
+	stop     context.CancelFunc // ends its goroutine; nil: it has none
+	done     chan struct{}      // closed when its goroutine ends
 }
 
 // StartMoveTask starts to move the messages of a dead-letter queue elsewhere: back
@@ -96,6 +100,10 @@ type task struct {
 // running goes on when the broker is opened again; after a crash its number of
 // messages moved may lack those of the last instant, though none moves twice.
 //
+// A task fails, and is not tried again by itself, when its destination is deleted,
+// closed, or full; messages whose own queue is gone stay while the others move, and
+// it fails in the end.
+//
 // Errors: a [*queue.LimitError] that is [queue.ErrInvalidParameter] or
 // [ErrResourceNotFound], or [ErrOverLimit] for more than 100 tasks at a time;
 // [queue.ErrClosed], the store's, the context's.
@@ -103,7 +111,7 @@ func (b *Broker) StartMoveTask(ctx context.Context, o MoveOptions) (handle strin
 	if err := b.begin(ctx); err != nil {
 		return "", fmt.Errorf("start move task: %w", err)
 	}
-	defer b.admin.Unlock()
+	defer b.end()
 	source, err := b.checkMove(o)
 	if err != nil {
 		return "", err
@@ -118,16 +126,18 @@ func (b *Broker) StartMoveTask(ctx context.Context, o MoveOptions) (handle strin
 	}
 	changes := []queue.Meta{t.entry()}
 	old := b.tasksOf(source)
-	for len(old) >= maxListedTasks {
-		changes = append(changes, queue.Meta{Name: old[0].metaName()})
-		b.mu.Lock()
-		delete(b.tasks, old[0].id)
-		b.mu.Unlock()
-		old = old[1:]
+	old = old[:max(0, len(old)-maxListedTasks+1)] // which are over, and now forgotten
+	for _, t := range old {
+		changes = append(changes, queue.Meta{Name: t.metaName()})
 	}
 	if err := b.save(changes...); err != nil {
 		return "", fmt.Errorf("start move task: %w", err)
 	}
+	b.mu.Lock()
+	for _, t := range old {
+		delete(b.tasks, t.id)
+	}
+	b.mu.Unlock()
 	b.run(t)
 	return t.handle(), nil
 }
@@ -157,11 +167,7 @@ func (b *Broker) checkMove(o MoveOptions) (source *Queue, err error) {
 	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	isDeadLetterQueue := false
-	for _, q := range b.queues {
-		isDeadLetterQueue = isDeadLetterQueue || q.state.targets(source.arn)
-	}
-	if !isDeadLetterQueue {
+	if len(b.sources[source.arn]) == 0 {
 		return nil, invalid("SourceArn", o.Source, "Source queue must be configured as a Dead Letter Queue.")
 	}
 	active := 0
@@ -213,7 +219,7 @@ func (b *Broker) CancelMoveTask(ctx context.Context, handle string) (moved int, 
 	if err := b.begin(ctx); err != nil {
 		return 0, fmt.Errorf("cancel move task: %w", err)
 	}
-	defer b.admin.Unlock()
+	defer b.end()
 	source, err := b.resource("SourceArn", arn)
 	if err != nil {
 		return 0, err
@@ -224,7 +230,7 @@ func (b *Broker) CancelMoveTask(ctx context.Context, handle string) (moved int, 
 		b.mu.Unlock()
 		return 0, &queue.LimitError{Parameter: "TaskHandle", Text: handle, Reason: "Task does not exist.", Err: ErrResourceNotFound}
 	}
-	if t.status != Running {
+	if t.status != Running || t.over {
 		b.mu.Unlock()
 		return 0, invalid("TaskHandle", handle, "Only a running task can be cancelled.")
 	}
@@ -325,11 +331,11 @@ func (t *task) metaName() string {
 func (t *task) entry() queue.Meta {
 	return encode(t.metaName(), &taskEntry{
 		Version: entryVersion, ID: t.id, Number: t.number, Source: t.options.Source, Destination: t.options.Destination, PerSecond: t.options.PerSecond,
-		Status: t.status.String(), Started: t.started, ToMove: t.toMove, Moved: t.moved, From: t.from, To: t.to, Failure: t.failure,
+		Status: t.status.String(), Started: t.started, ToMove: t.toMove, Moved: t.moved, From: t.from, To: t.to, Stranded: t.stranded, Failure: t.failure,
 	})
 }
 
-// newTaskID makes an ID for a task: it sorts by nothing.
+// newTaskID makes an ID for a task.
 func newTaskID() string {
 	var id queue.MessageID // for the text of a UUID
 	rand.Read(id[:])       // never fails
@@ -359,29 +365,33 @@ func parseHandle(handle string) (id, arn string, ok bool) {
 	return h.TaskID, h.SourceARN, true
 }
 
-// resume reads the entry of a task, and lets it go on if it was running.
-func (h *hub) resume(name string, value []byte) error {
+// taskOf reads the entry of a task.
+func (h *hub) taskOf(name string, value []byte) (*task, error) {
 	var e taskEntry
-	if err := decode(name, value, &e, &e.Version); err != nil {
-		return err
+	if err := decode(name, value, &e); err != nil {
+		return nil, err
 	}
 	t := &task{
 		id: e.ID, number: e.Number, options: MoveOptions{e.Source, e.Destination, e.PerSecond}, toMove: e.ToMove, started: e.Started,
-		to: e.To, source: h.find(e.Source), from: e.From, moved: e.Moved, failure: e.Failure,
+		to: e.To, source: h.find(e.Source), from: e.From, moved: e.Moved, failure: e.Failure, stranded: e.Stranded,
 		status: MoveStatus(max(0, slices.Index(statusNames[:], e.Status))),
 	}
 	if t.source == nil || t.metaName() != name || t.status == 0 {
-		return corrupt(name, errors.New("it is of no task of a queue"))
+		return nil, corrupt(name, errors.New("it is of no task of a queue"))
 	}
+	return t, nil
+}
+
+// resume takes a task over, and lets it go on if it was running.
+func (h *hub) resume(t *task) {
 	switch t.status {
 	case Running:
 		h.run(t)
-		return nil
+		return
 	case Cancelling:
 		t.status = Cancelled
 	}
 	h.mu.Lock()
 	h.tasks[t.id] = t
 	h.mu.Unlock()
-	return nil
 }

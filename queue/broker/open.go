@@ -17,7 +17,8 @@ import (
 // have it open; another one gets [queue.ErrStoreLocked].
 //
 // Errors: those of filestore.Open; [queue.ErrStoreCorrupt] for a damaged
-// catalogue, which names the entry; the context's.
+// catalogue, and [queue.ErrUnsupported] for one that a later version wrote, both
+// naming the entry; the context's.
 func Open(ctx context.Context, dir string, o Options) (*Broker, error) {
 	st, err := filestore.Open(ctx, dir, filestore.Options{})
 	if err != nil {
@@ -34,6 +35,9 @@ func Open(ctx context.Context, dir string, o Options) (*Broker, error) {
 // OpenStore is Open for what st keeps. The store stays the caller's, to be closed
 // after the broker; other queues in it than the broker's are left alone.
 func OpenStore(ctx context.Context, st queue.Store, o Options) (*Broker, error) {
+	if err := o.Scope.check(); err != nil {
+		return nil, err
+	}
 	b := newBroker(o)
 	b.store = st
 	if err := b.restore(ctx); err != nil {
@@ -59,29 +63,38 @@ func (h *hub) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := q.open(ctx); err != nil {
+		if err := q.open(ctx); errors.Is(err, queue.ErrInvalidParameter) {
+			return corrupt(name, err)
+		} else if err != nil {
 			return err
 		}
 		h.mu.Lock()
 		h.queues[q.scope.key(q.name)] = q
+		h.link(q, true)
 		h.mu.Unlock()
 	}
 	for _, q := range h.all() {
 		d := q.describe()
-		if _, ok := d.redrive(); !ok {
+		if d.redrive.target == "" {
 			continue
 		}
 		if err := q.local().Reconfigure(ctx, h.wired(&d)); err != nil {
 			return err
 		}
 	}
+	var tasks []*task
 	for _, name := range names {
 		if !isTaskEntry(name) {
 			continue
 		}
-		if err := h.resume(name, entries[name]); err != nil {
+		t, err := h.taskOf(name, entries[name])
+		if err != nil {
 			return err
 		}
+		tasks = append(tasks, t)
+	}
+	for _, t := range tasks { // now that nothing can fail
+		h.resume(t)
 	}
 	return nil
 }

@@ -203,6 +203,9 @@ func (q *Queue) editPolicy(ctx context.Context, edit func(*policy) error) error 
 		if err != nil {
 			return fmt.Errorf("broker: internal error: %w", err)
 		}
+		if err := checkPolicy(string(text)); err != nil {
+			return refusal(policyName, err)
+		}
 		s.setText(policyName, string(text))
 		return nil
 	})
@@ -227,7 +230,7 @@ func checkPermission(label string, accounts, actions []string) error {
 		return overLimit("Actions", len(actions), maxActions, foundTooMany("Actions", len(actions), maxActions))
 	}
 	for _, a := range accounts {
-		if len(a) != 12 || strings.Trim(a, "0123456789") != "" {
+		if !isAccount(a) {
 			return invalid("AWSAccountIds", a, "Value ["+a+"] for parameter PrincipalId is invalid. Reason: Unable to verify.")
 		}
 	}

@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/restantemq/restante/fifo"
@@ -16,8 +18,8 @@ import (
 // and answers every call with [queue.ErrClosed], until it is deleted or the broker
 // is opened again.
 //
-// Deliveries that came by way of a dead-letter queue have the ARN of their first
-// queue for DeadLetterSource.
+// Messages in a dead-letter queue have the ARN of the queue that they left for
+// DeadLetterSource. A Queue can be the target of a queue.DeadLetter.
 type Queue struct {
 	queue.Queue // a *standard.Queue or *fifo.Queue
 	*hub
@@ -28,7 +30,10 @@ type Queue struct {
 
 	state  state     // guarded by hub.mu
 	purged time.Time // guarded by hub.mu; when, with EnforceCooldowns
+	lost   error     // why it could not be deleted; written and read within hub.admin
 }
+
+var _ queue.Adopter = (*Queue)(nil)
 
 // A state is what a broker knows of a queue beside its messages.
 type state struct {
@@ -43,6 +48,7 @@ type local interface {
 	queue.Purger
 	queue.Inspector
 	queue.Configurable
+	Accepts(cfg queue.Config) error
 	Drop(meta ...queue.Meta) error
 	NextPosition() uint64
 	Redrive(ctx context.Context, from, to uint64, limit int, route func(source string) (queue.Adopter, error)) (next uint64, moved int, err error)
@@ -67,49 +73,86 @@ func (q *Queue) open(ctx context.Context) error {
 
 func (q *Queue) local() local { return q.Queue.(local) }
 
+// Adopt implements [queue.Adopter].
+func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Change) error {
+	return q.local().Adopt(ctx, ms, leaving)
+}
+
+// Store implements [queue.Adopter].
+func (q *Queue) Store() queue.Store { return q.local().Store() }
+
 // wired returns the configuration of a queue with that description: with the
 // dead-letter queue that its policy names, if there is one now.
 func (h *hub) wired(d *description) queue.Config {
 	cfg := d.cfg
-	if p, ok := d.redrive(); ok {
-		if target := h.find(p.target); target != nil && target.kind == d.kind {
-			cfg.DeadLetter = queue.DeadLetter{Target: target.local(), MaxReceives: p.maxReceives}
-		}
+	if target := h.find(d.redrive.target); target != nil && target.kind == d.kind {
+		cfg.DeadLetter = queue.DeadLetter{Target: target, MaxReceives: d.redrive.maxReceives}
 	}
 	return cfg
 }
 
-// rewire gives the queues whose dead-letter queue has that ARN what there is of it
-// now. The caller must hold h.admin.
-func (h *hub) rewire(arn string) {
-	for _, q := range h.all() {
-		if d := q.describe(); d.targets(arn) {
-			_ = q.local().Reconfigure(context.Background(), h.wired(&d)) // else it is closed
+// link keeps h.sources: a queue has its dead-letter queue from now on, or no
+// longer. The caller must hold h.mu.
+func (h *hub) link(q *Queue, has bool) {
+	target := q.state.redrive.target
+	switch {
+	case target == "":
+	case !has:
+		delete(h.sources[target], q)
+		if len(h.sources[target]) == 0 {
+			delete(h.sources, target)
 		}
+	case h.sources[target] == nil:
+		h.sources[target] = map[*Queue]bool{q: true}
+	default:
+		h.sources[target][q] = true
 	}
 }
 
-// takeDeadLetter turns a dead-letter queue of this broker in d.cfg into a policy.
+// rewire gives the queues whose dead-letter queue has that ARN what there is of it
+// now. The caller must be in h.admin.
+func (h *hub) rewire(arn string) {
+	h.mu.RLock()
+	sources := slices.Collect(maps.Keys(h.sources[arn]))
+	h.mu.RUnlock()
+	for _, q := range sources {
+		d := q.describe()
+		_ = q.local().Reconfigure(context.Background(), h.wired(&d)) // else it is closed
+	}
+}
+
+// takeDeadLetter turns a dead-letter queue of this broker in d.cfg into a policy. A
+// policy whose queue is gone stays, since no Config can say it.
 func (d *description) takeDeadLetter(h *hub) error {
 	given := d.cfg.DeadLetter
 	if given.Target == nil {
-		d.setText(redrivePolicyName, "")
+		if h.find(d.redrive.target) != nil {
+			d.setText(redrivePolicyName, "")
+		}
 		return nil
 	}
 	if n := given.MaxReceives; n < 1 || n > queue.MaxReceivesLimit && d.cfg.Limits == queue.SQSLimits {
 		return &queue.LimitError{Parameter: "MaxReceiveCount", Got: n, Min: 1, Max: queue.MaxReceivesLimit, Err: queue.ErrInvalidParameter}
 	}
-	for _, q := range h.all() {
-		if given.Target == queue.Adopter(q.local()) {
-			p := redrivePolicy{q.arn, given.MaxReceives}
-			if old, ok := d.redrive(); !ok || old != p {
-				d.setText(redrivePolicyName, p.text())
+	q, own := given.Target.(*Queue)
+	if !own { // perhaps it is what one of them holds
+		if c, ok := given.Target.(queue.Configurable); ok {
+			if q = h.find(c.Config().ARN); q != nil {
+				own = q.Queue == queue.Queue(given.Target)
 			}
-			d.cfg.DeadLetter = queue.DeadLetter{}
-			return nil
 		}
 	}
-	if h.store != nil {
+	switch {
+	case own && h.find(q.arn) == q:
+		p := redrivePolicy{q.arn, given.MaxReceives}
+		if d.redrive != p {
+			d.setText(redrivePolicyName, p.text())
+		}
+		d.cfg.DeadLetter = queue.DeadLetter{}
+		return nil
+	case own && q.hub == h || q != nil && !own:
+		return &AttributeError{Name: "DeadLetter", Reason: "the dead-letter queue was deleted", Err: queue.ErrInvalidParameter}
+	case h.store != nil:
 		return &AttributeError{
 			Name:   "DeadLetter",
 			Reason: "the dead-letter queue of a durable broker's queue is a queue of the same broker",
@@ -145,7 +188,8 @@ func (q *Queue) ARN() string { return q.arn }
 // URL returns the queue's URL under base; see [Scope.URL].
 func (q *Queue) URL(base string) string { return q.scope.URL(base, q.name) }
 
-// Unwrap returns the *standard.Queue or *fifo.Queue that holds the messages.
+// Unwrap returns the *standard.Queue or *fifo.Queue that holds the messages. What is
+// reconfigured there does not reach the catalogue.
 func (q *Queue) Unwrap() queue.Queue { return q.Queue }
 
 // Close closes the queue alone; see [Queue].
@@ -161,6 +205,9 @@ func (q *Queue) describe() description {
 // Purge removes all messages, as [queue.Purger] says. With EnforceCooldowns it
 // returns [ErrPurgeInProgress] within 60 seconds of the last one.
 func (q *Queue) Purge(ctx context.Context) error {
+	if err := q.alive(); err != nil {
+		return err
+	}
 	if q.options.EnforceCooldowns {
 		now := time.Now()
 		q.mu.Lock()

@@ -29,6 +29,9 @@ func reasoned(name, text, reason string) error {
 // queue, and lets the number be above SQS's limit: without limits, a Config may
 // say so.
 func parseRedrivePolicy(text string) (redrivePolicy, error) {
+	if text == "" {
+		return redrivePolicy{}, nil
+	}
 	fields, err := jsonMap(text)
 	if err != nil {
 		return redrivePolicy{}, &AttributeError{
@@ -106,32 +109,15 @@ func (p redrivePolicy) text() string {
 	return fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, p.target, p.maxReceives)
 }
 
-// redrive returns the queue's policy, if it has one.
-func (d *description) redrive() (p redrivePolicy, ok bool) {
-	text := d.texts[redrivePolicyName]
-	if text == "" {
-		return redrivePolicy{}, false
-	}
-	p, err := parseRedrivePolicy(text)
-	return p, err == nil
-}
-
-// targets reports whether the queue of that ARN is the dead-letter queue.
-func (d *description) targets(arn string) bool {
-	p, ok := d.redrive()
-	return ok && p.target == arn
-}
-
-// checkRedrive says whether q may have the policies in texts: whether there is such
+// checkRedrive says whether q may have the RedrivePolicy in d: whether there is such
 // a dead-letter queue, and it takes messages of q.
-func (q *Queue) checkRedrive(texts map[string]string) error {
-	d := description{texts: texts}
-	p, ok := d.redrive()
-	if !ok {
+func (q *Queue) checkRedrive(d *description) error {
+	p := d.redrive
+	if p.target == "" {
 		return nil
 	}
 	refused := func(reason string) error {
-		return reasoned(redrivePolicyName, texts[redrivePolicyName], reason)
+		return reasoned(redrivePolicyName, d.texts[redrivePolicyName], reason)
 	}
 	if p.target == q.arn { // SQS's answer is not documented
 		return refused("A queue cannot be its own dead-letter queue.")
@@ -147,6 +133,11 @@ func (q *Queue) checkRedrive(texts map[string]string) error {
 	}
 	if target.kind != q.kind {
 		return refused("Dead-letter queue must be same type of queue as the source..") // two dots, as SQS has it
+	}
+	for next := target; next != nil; next = q.find(next.describe().redrive.target) {
+		if next.describe().redrive.target == q.arn { // SQS's answer is not documented
+			return refused("Messages would go round: a dead-letter queue cannot lead back to its source.")
+		}
 	}
 	if a := target.allows(); !a.allows(q.arn) { // SQS's text is not documented
 		return refused("The redrive allow policy of the dead-letter queue does not permit this source queue.")

@@ -49,6 +49,22 @@ func (s Scope) URL(base, name string) string {
 	return strings.TrimRight(base, "/") + "/" + s.Account + "/" + name
 }
 
+// check refuses a scope that ARNs and URLs could not hold.
+func (s Scope) check() error {
+	s = s.withDefaults()
+	switch {
+	case !isAccount(s.Account):
+		return invalid("Account", s.Account, "an account is a number of 12 digits")
+	case strings.Trim(s.Region, nameCharacters) != "":
+		return invalid("Region", s.Region, "a region has letters, digits, hyphens and underscores")
+	case strings.Trim(s.Partition, nameCharacters) != "":
+		return invalid("Partition", s.Partition, "a partition has letters, digits, hyphens and underscores")
+	}
+	return nil
+}
+
+func isAccount(text string) bool { return len(text) == 12 && strings.Trim(text, "0123456789") == "" }
+
 // A key is what a queue is found by. The partition is no part of it: accounts and
 // regions belong to one.
 type key struct{ account, region, name string }

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,6 +31,9 @@ var readOnly = []string{visibleNumber, inFlightNumber, delayedNumber, createdTim
 // Errors: an [*AttributeError] that is [ErrInvalidAttributeName] for a name that
 // SQS doesn't have; [queue.ErrQueueDeleted], [queue.ErrClosed], the context's.
 func (q *Queue) Attributes(ctx context.Context, names ...string) (map[string]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("attributes of queue %q: %w", q.name, err)
+	}
 	wanted := make(map[string]bool, len(names))
 	for _, name := range names {
 		if name != allAttributes && !isAttribute(name) {
@@ -69,17 +73,8 @@ func (q *Queue) Attributes(ctx context.Context, names ...string) (map[string]str
 }
 
 func isAttribute(name string) bool {
-	for _, other := range readOnly {
-		if name == other {
-			return true
-		}
-	}
-	for _, a := range attributes {
-		if name == a.name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(readOnly, name) ||
+		slices.ContainsFunc(attributes, func(a attribute) bool { return a.name == name })
 }
 
 // SetAttributes changes SQS attributes of the queue while it runs, and leaves the
@@ -111,7 +106,7 @@ func (q *Queue) SetAttributes(ctx context.Context, attributes map[string]string)
 		}
 		if _, given := attributes[redrivePolicyName]; given {
 			s.cfg.DeadLetter = queue.DeadLetter{}
-			if err := q.checkRedrive(s.texts); err != nil {
+			if err := q.checkRedrive(&s.description); err != nil {
 				return err
 			}
 		}
@@ -136,41 +131,52 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 		if cfg.ARN == "" {
 			cfg.ARN = q.arn
 		}
+		cfg.Limits = max(cfg.Limits, q.options.Limits)
+		before := s.redrive
 		s.cfg = cfg
 		if err := s.takeDeadLetter(q.hub); err != nil {
 			return err
 		}
 		s.modified = time.Now().UnixMilli()
-		return q.checkRedrive(s.texts)
+		if s.redrive == before {
+			return nil // the dead-letter queue may allow it no more
+		}
+		return q.checkRedrive(&s.description)
 	})
 }
 
-// change changes the queue's state by edit, in the queue and in the catalogue.
+// change changes the queue's state by edit: in the catalogue, and then in the
+// queue, so that no crash can undo a setting that has had its effect.
 func (q *Queue) change(ctx context.Context, edit func(*state) error) error {
 	if err := q.begin(ctx); err != nil {
 		return fmt.Errorf("change queue %q: %w", q.name, err)
 	}
-	defer q.admin.Unlock()
+	defer q.end()
 	if err := q.alive(); err != nil {
 		return err
 	}
+	return q.edit(ctx, edit)
+}
+
+// edit is change for a caller who is in h.admin.
+func (q *Queue) edit(ctx context.Context, edit func(*state) error) error {
 	q.mu.RLock()
-	before := q.state
+	after := q.state
 	q.mu.RUnlock()
-	after := before
 	if err := edit(&after); err != nil {
 		return err
 	}
-	old := q.local().Config()
-	if err := q.local().Reconfigure(ctx, q.wired(&after.description)); err != nil {
+	cfg := q.wired(&after.description)
+	if err := q.local().Accepts(cfg); err != nil {
 		return err
 	}
 	if err := q.save(q.entry(after)); err != nil {
-		_ = q.local().Reconfigure(context.WithoutCancel(ctx), old) // it was good before
 		return fmt.Errorf("change queue %q: %w", q.name, err)
 	}
 	q.mu.Lock()
+	q.link(q, false)
 	q.state = after
+	q.link(q, true)
 	q.mu.Unlock()
-	return nil
+	return q.local().Reconfigure(context.WithoutCancel(ctx), cfg)
 }

@@ -86,6 +86,8 @@ func checkTags(queueName string, tags map[string]string, number int) error {
 		switch {
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
 			return invalid("Tags", k, "Tag keys must not begin with aws:, which is reserved.")
+		case !utf8.ValidString(k) || !utf8.ValidString(v):
+			return invalid("Tags", k, "Tags must be valid Unicode.")
 		case utf8.RuneCountInString(v) > maxTagValue:
 			return invalid("Tags", v, "Tag values must be between 0 and 256 characters in length.")
 		}

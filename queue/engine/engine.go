@@ -84,9 +84,10 @@ func New(kind queue.Kind, order Order, cfg queue.Config) (*Queue, error) {
 
 func newQueue(kind queue.Kind, order Order, cfg queue.Config, found *queue.Recovery) (*Queue, error) {
 	q := &Queue{kind: kind, order: order, number: found.Queue, next: max(1, found.Next), armedAt: never}
-	if err := q.configure(cfg); err != nil {
+	if err := q.resolve(&cfg); err != nil {
 		return nil, err
 	}
+	q.apply(&cfg)
 	q.pages.byFirst = make(map[uint64]*Page)
 	q.identity = newIdentity(found.Key)
 	q.clock = newClock(found.Now)
@@ -227,19 +228,11 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 		return q.closed
 	}
 	old := q.config.Load()
-	if cfg.Name == "" {
-		cfg.Name = old.Name
-	}
-	if cfg.ARN == "" {
-		cfg.ARN = old.ARN
-	}
-	if cfg.Name != old.Name || cfg.ARN != old.ARN {
-		return &queue.LimitError{Parameter: "QueueName", Text: cfg.Name, Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
-	}
-	if err := q.configure(cfg); err != nil {
+	if err := q.resolve(&cfg); err != nil {
 		return err
 	}
-	if q.kind == queue.FIFO && q.config.Load().Delay != old.Delay {
+	q.apply(&cfg)
+	if q.kind == queue.FIFO && cfg.Delay != old.Delay {
 		q.redelay(now)
 		now = q.redelayAway(now)
 	}
@@ -249,17 +242,38 @@ func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
 	return nil
 }
 
-// configure checks cfg, fills its defaults in, and makes it the queue's.
-func (q *Queue) configure(cfg queue.Config) error {
-	if err := resolveConfig(&cfg, q.kind); err != nil {
+// Accepts returns the error that Reconfigure would return now, and changes
+// nothing: for whoever has to write a configuration down before it holds.
+func (q *Queue) Accepts(cfg queue.Config) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed != nil {
+		return q.closed
+	}
+	return q.resolve(&cfg)
+}
+
+// resolve checks what is to be the queue's configuration, and fills it in.
+func (q *Queue) resolve(cfg *queue.Config) error {
+	if old := q.config.Load(); old != nil { // it isn't new
+		cfg.Name, cfg.ARN = cmp.Or(cfg.Name, old.Name), cmp.Or(cfg.ARN, old.ARN)
+		if cfg.Name != old.Name || cfg.ARN != old.ARN {
+			return &queue.LimitError{Parameter: "QueueName", Text: fullName(cfg), Reason: "a queue can't be renamed", Err: queue.ErrInvalidParameter}
+		}
+	}
+	if err := resolveConfig(cfg, q.kind); err != nil {
 		return err
 	}
 	if t, ok := queue.As[interface{ self() *Queue }](cfg.DeadLetter.Target); ok && t.self() == q {
 		return &queue.LimitError{Parameter: "DeadLetter", Reason: "a queue can't be its own dead-letter queue", Err: queue.ErrInvalidParameter}
 	}
-	q.config.Store(&cfg)
-	q.traced = cfg.Trace != nil && cfg.Trace.Message != nil
 	return nil
+}
+
+// apply makes a resolved configuration the queue's.
+func (q *Queue) apply(cfg *queue.Config) {
+	q.config.Store(cfg)
+	q.traced = cfg.Trace != nil && cfg.Trace.Message != nil
 }
 
 // self finds the engine in queue types that embed it.

@@ -190,7 +190,7 @@ func (q *Queue) unhide(out []queue.Delivery) {
 func (q *Queue) lost(d queue.Delivery) bool {
 	f, _ := d.Receipt.Fields()
 	_, _, s := q.find(f.Seq)
-	return s == nil || s.state != queue.InFlight || s.receives != f.Receive()
+	return s == nil || s.state != queue.InFlight || s.receives != f.Receive() || s.flags&isMoving != 0
 }
 
 // moveAway sends messages to the dead-letter queue. If that fails they are
@@ -470,8 +470,8 @@ func (q *Queue) undo(out []queue.Delivery, moving []uint64) {
 	for k := range slices.Backward(out) { // so that what came first is first again
 		f, _ := out[k].Receipt.Fields()
 		p, i, s := q.find(f.Seq)
-		if s == nil || s.receives != f.Receive() {
-			continue // gone or with somebody else by now
+		if s == nil || s.receives != f.Receive() || s.flags&isMoving != 0 {
+			continue // gone, or with somebody else by now, or on its way to another queue
 		}
 		q.stats.Received--
 		if s.receives--; s.receives == 0 {

@@ -118,9 +118,34 @@ func traceHeader(in map[string]attributeInput) (string, error) {
 		if v.Data == "" {
 			return "", invalid("Message system attribute '" + name + "' must contain a non-empty value of type 'String'.")
 		}
+		if !isTraceHeader(v.Data) {
+			return "", invalid("Message system attribute '" + name + "' is not an X-Ray trace header.")
+		}
 		header = v.Data
 	}
 	return header, nil
+}
+
+// isTraceHeader reports whether text has the form of AWS X-Ray's tracing header:
+// fields name=value between semicolons, one of which is the root's ID,
+// 1-<8 hexadecimal digits>-<24 of them>.
+func isTraceHeader(text string) bool {
+	rooted := false
+	for field := range strings.SplitSeq(text, ";") {
+		name, value, ok := strings.Cut(strings.TrimSpace(field), "=")
+		if !ok && field != "" {
+			return false
+		}
+		if strings.EqualFold(name, "Root") {
+			parts := strings.Split(value, "-")
+			rooted = len(parts) == 3 && parts[0] == "1" && isHex(parts[1], 8) && isHex(parts[2], 24)
+		}
+	}
+	return rooted
+}
+
+func isHex(text string, digits int) bool {
+	return len(text) == digits && strings.Trim(text, "0123456789abcdefABCDEF") == ""
 }
 
 // traceAttribute is a trace header as the attribute it was sent as.

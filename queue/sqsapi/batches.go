@@ -80,6 +80,9 @@ func sendBatch(c *call, in *sendBatchInput) (*sendBatchOutput, error) {
 	var places []int
 	for i := range in.Entries {
 		m, err := in.Entries[i].message(c, &sums[i])
+		if in.Entries[i].MessageBody == "" {
+			err = missing(sendEntryName + "." + strconv.Itoa(i+1) + ".MessageBody")
+		}
 		if err != nil {
 			errs[i] = &entryError{err, sendEntryName, i + 1}
 			if q.Kind() == queue.FIFO { // leaving one out could break its group's order

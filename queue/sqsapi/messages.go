@@ -59,8 +59,8 @@ func (o *outgoing) message(c *call, sums *digests) (queue.Message, error) {
 		return m, err
 	}
 	*sums = digests{hexMD5(m.Body), attributesMD5(m.Attributes), attributesMD5(traceAttribute(m.TraceHeader))}
-	if m.TraceHeader == "" {
-		m.TraceHeader = c.header.Get("X-Amzn-Trace-Id")
+	if h := c.header.Get("X-Amzn-Trace-Id"); m.TraceHeader == "" && isTraceHeader(h) {
+		m.TraceHeader = h
 	}
 	return m, nil
 }
