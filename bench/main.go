@@ -37,6 +37,10 @@
 //     together are visible again, and the latency of Send meanwhile (expiring)
 //     and before (idle): what a Send would take that began at any moment of it.
 //   - idle_polls, idle_queues: what waiting receivers and unused queues cost.
+//   - sqs: Send, Receive and Delete of a message with the AWS SDK for Go, in
+//     process and over HTTP on the loopback interface; beside it the same SDK
+//     where the answers are constants (constants), so that what is left is what
+//     the SDK and HTTP cost.
 //
 // # With -durable
 //

@@ -32,6 +32,7 @@ var ratioNames = []string{
 	"lifecycle_batch10_over_chan", "lifecycle_batch1_over_chan", "backlog_1e7_over_1e3",
 	"allocs_per_lifecycle", "bytes_per_message", "idle_polls_core_share",
 	"fifo_1e6_groups_over_standard", "standard_ungrouped_over_plain",
+	"sqs_in_process_over_constants", "sqs_http_speed_of_constants",
 }
 
 // slowRatioNames are those that -quick leaves out.

@@ -37,6 +37,7 @@ func table(p plan, small *ring, progress *progress) []group {
 		{"expiry", p.slowRounds, expiryEntries(p, small)},
 		{"memory", p.slowRounds, memoryEntries(p, small)},
 		{"memory of FIFO queues", p.slowRounds, fifoMemoryEntries(p, small)},
+		{"sqs", p.rounds, sqsEntries(p, small)},
 	}
 }
 
@@ -203,6 +204,17 @@ func fifoMemoryEntries(p plan, bodies *ring) []entry {
 	}
 }
 
+func sqsEntries(p plan, bodies *ring) []entry {
+	return []entry{
+		{name: sqsName(false, 1), quick: true, trial: &sqsLifecycle{
+			goroutines: 1, bodies: bodies, duration: 4 * p.duration,
+		}},
+		{name: sqsName(true, 8), quick: true, trial: &sqsLifecycle{
+			overHTTP: true, goroutines: 8, bodies: bodies, duration: 4 * p.duration,
+		}},
+	}
+}
+
 // The names of rows that have a goal; see goals.
 
 const rawDiskName = "raw_disk/write=4096"
@@ -241,6 +253,10 @@ func tenantsName(p plan, groups, visible int) string {
 func groupMemoryName(groups int) string { return fmt.Sprintf("fifo_memory/groups=%d", groups) }
 
 func dedupMemoryName(ids int) string { return fmt.Sprintf("dedup_memory/ids=%d", ids) }
+
+func sqsName(overHTTP bool, goroutines int) string {
+	return fmt.Sprintf("sqs/body=64/http=%t/goroutines=%d", overHTTP, goroutines)
+}
 
 func memoryName(messages int) string { return fmt.Sprintf("memory/body=64/messages=%d", messages) }
 

@@ -38,7 +38,10 @@ func (c cost) value() value {
 
 // timed calls each of steps in a goroutine of its own, again and again for d. A
 // step deals with burst messages.
-func timed(d time.Duration, steps ...func() error) (cost, error) {
+func timed(d time.Duration, steps ...func() error) (cost, error) { return timedBy(burst, d, steps...) }
+
+// timedBy is timed for steps that deal with n messages.
+func timedBy(n int, d time.Duration, steps ...func() error) (cost, error) {
 	var (
 		wg     sync.WaitGroup
 		bursts = make([]int, len(steps))
@@ -55,8 +58,8 @@ func timed(d time.Duration, steps ...func() error) (cost, error) {
 	}
 	wg.Wait()
 	c := m.stop()
-	for _, n := range bursts {
-		c.messages += n * burst
+	for _, done := range bursts {
+		c.messages += done * n
 	}
 	return c, errors.Join(errs...)
 }

@@ -81,7 +81,12 @@ func New(o Options) *Broker { return newBroker(o) }
 // of s stand for those of b. Closing either closes both. In a place that can't be,
 // because its account isn't a number of 12 digits, say, there are no queues, and none
 // can be created.
-func (b *Broker) In(s Scope) *Broker { return &Broker{b.hub, s.or(b.scope)} }
+func (b *Broker) In(s Scope) *Broker {
+	if s = s.or(b.scope); s == b.scope {
+		return b
+	}
+	return &Broker{b.hub, s}
+}
 
 // Scope returns where the broker is seen from, defaults filled in.
 func (b *Broker) Scope() Scope { return b.scope }

@@ -2,6 +2,8 @@ package sqsapi
 
 import (
 	"encoding/hex"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,7 +16,8 @@ import (
 // can check is left to it.
 func messageAttributes(in map[string]attributeInput) (queue.Attributes, error) {
 	values := make(map[string]queue.Value, len(in))
-	for name, a := range in {
+	for _, name := range slices.Sorted(maps.Keys(in)) { // so that the first error is always the same
+		a := in[name]
 		v, err := a.value(name)
 		if err != nil {
 			return queue.Attributes{}, err

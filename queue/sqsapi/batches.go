@@ -71,7 +71,7 @@ func sendBatch(c *call, in *sendBatchInput) (*sendBatchOutput, error) {
 	for i := range in.Entries {
 		ids[i] = in.Entries[i].Id
 	}
-	if err := checkEntries(sendEntryName, in.Entries != nil, ids); err != nil {
+	if err := checkEntries(sendEntryName, in.Entries != nil || c.query, ids); err != nil {
 		return nil, err
 	}
 	errs := make([]error, len(ids)) // of entries
@@ -142,7 +142,7 @@ func deleteBatch(c *call, in *deleteBatchInput) (*deleteBatchOutput, error) {
 		b.add(e.Id, e.ReceiptHandle, 0)
 	}
 	out := new(deleteBatchOutput)
-	out.Successful, out.Failed, err = b.do(in.Entries != nil, func(cs []queue.VisibilityChange) error {
+	out.Successful, out.Failed, err = b.do(in.Entries != nil || c.query, func(cs []queue.VisibilityChange) error {
 		rs := make([]queue.Receipt, len(cs))
 		for i := range cs {
 			rs[i] = cs[i].Receipt
@@ -169,7 +169,7 @@ func changeBatch(c *call, in *changeBatchInput) (*changeBatchOutput, error) {
 		}
 	}
 	out := new(changeBatchOutput)
-	out.Successful, out.Failed, err = b.do(in.Entries != nil, func(cs []queue.VisibilityChange) error {
+	out.Successful, out.Failed, err = b.do(in.Entries != nil || c.query, func(cs []queue.VisibilityChange) error {
 		return q.ChangeVisibilityBatch(c.ctx, cs)
 	})
 	return out, err

@@ -115,9 +115,9 @@ func (x *exchange) answer(refused error) reply {
 	} else {
 		a = x.answerQuery(refused, id)
 	}
-	// Set in canonical form; clients compare header names without case.
-	a.header.Set("x-amzn-RequestId", id)
-	a.header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	// In canonical form; clients compare header names without case.
+	a.header["X-Amzn-Requestid"] = []string{id}
+	a.header["Content-Length"] = []string{strconv.Itoa(len(a.body))}
 	return a
 }
 
@@ -139,19 +139,27 @@ func (x *exchange) body() ([]byte, error) {
 
 // call makes a call of the request. Read fills in its input.
 func (x *exchange) call(read func(in any) error) *call {
-	key, region := claimed(x.r)
-	if !isAccount(key) {
-		key = ""
-	}
-	claims := broker.Scope{Account: key, Region: region}
-	pinned := x.options.Scope
 	return &call{
 		ctx:    x.r.Context(),
-		broker: x.broker.In(claims).In(pinned),
+		broker: x.broker.In(x.place()),
 		header: x.r.Header,
 		base:   x.baseURL(),
 		read:   read,
 	}
+}
+
+// place is where a request belongs: where the handler is pinned to, else where the
+// request says, else where the broker is.
+func (x *exchange) place() broker.Scope {
+	place := x.options.Scope
+	key, region := claimed(x.r)
+	if place.Account == "" && isAccount(key) {
+		place.Account = key
+	}
+	if place.Region == "" {
+		place.Region = region
+	}
+	return place
 }
 
 // baseURL is what the queue URLs in the answer start with.

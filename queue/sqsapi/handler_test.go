@@ -327,10 +327,10 @@ func TestQueueURLsFollowTheRequest(t *testing.T) {
 
 func TestWhichQueueAURLNames(t *testing.T) {
 	s := newService(t)
-	for _, url := range []string{"q", "https://anywhere.test/000000000000/q", "http://localhost:1/q", "/000000000000/q"} {
+	for _, url := range []string{"q", "https://anywhere.test/000000000000/q", "http://localhost:1/prefix/000000000000/q", "/000000000000/q"} {
 		s.succeed("SendMessage", members{"QueueUrl": url, "MessageBody": "a"})
 	}
-	for _, url := range []string{"Q", "://", "http://localhost/123456789012/q", "http://localhost/000000000000/q/", "http://localhost", "\t"} {
+	for _, url := range []string{"Q", "://", "http://localhost:1/q", "http://localhost:1/team/q", "http://localhost/123456789012/q", "http://localhost/000000000000/q/", "http://localhost", "\t"} {
 		s.refuse("SendMessage", members{"QueueUrl": url, "MessageBody": "a"}, noSuchQueue)
 	}
 	s.refuse("SendMessage", members{"QueueUrl": "", "MessageBody": "a"}, missingParameter("QueueUrl"))

@@ -83,7 +83,7 @@ func givenID(parameter string, id *string) (string, error) {
 	case id == nil:
 		return "", nil
 	case *id == "":
-		return "", &queue.LimitError{Parameter: parameter, Got: "", Err: queue.ErrInvalidParameter}
+		return "", invalid("Value  for parameter " + parameter + " is invalid. Reason: " + parameter + badID)
 	}
 	return *id, nil
 }

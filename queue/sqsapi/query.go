@@ -87,7 +87,9 @@ func (x *exchange) callQuery() (name string, out any, err error) {
 			f.parts["QueueUrl"] = &form{text: queuePath, given: true}
 		}
 	}
-	out, err = do.perform(x.call(func(in any) error { return bindForm(in, f) }))
+	c := x.call(func(in any) error { return bindForm(in, f) })
+	c.query = true
+	out, err = do.perform(c)
 	return name, out, err
 }
 

@@ -13,15 +13,18 @@ func (c *call) queue(url string) (*broker.Queue, error) {
 }
 
 // place takes a QueueUrl apart: into where the queue is, and its name. The last
-// segment of the URL's path is the name and the one before it the account, if it
-// has the form of one. Scheme, host and port say how the client got here, and play
-// no part. A bare name is the name of a queue of one's own.
+// segment of the URL's path is the name and the one before it the account. Scheme,
+// host and port say how the client got here, and play no part. A bare name is the
+// name of a queue of one's own; what is neither names no queue.
 func (c *call) place(url string) (*broker.Broker, string) {
 	account, name := splitQueueURL(url)
-	if !isAccount(account) {
+	switch {
+	case isAccount(account):
+		return c.broker.In(broker.Scope{Account: account}), name
+	case name == url:
 		return c.broker, name
 	}
-	return c.broker.In(broker.Scope{Account: account}), name
+	return c.broker, "" // no queue has this name
 }
 
 // isAccount reports whether text has the form of an AWS account's number.

@@ -1,6 +1,6 @@
 // Rows counts how much of what SQS does is shown by tests.
 //
-//	go run ./queue/queuetest/rows [-packages patterns] [-wire]
+//	go run ./queue/queuetest/rows [-packages patterns] [-wire=false]
 //
 // The list of the rules is rows.txt in the folder queuetest; its head tells its
 // form. A rule is tested when a test passes whose name has Reference/ and the
@@ -9,8 +9,8 @@
 // The command runs the tests, prints a table by section, and lists the rules
 // that no test shows and those whose tests fail. It exits with status 1 if there
 // are such rules, if a test names a rule that is not in the list, or if the tests
-// fail otherwise. Rules that only a protocol can show are counted apart and may
-// be untested, but for -wire.
+// fail otherwise. With -wire=false rules that only a protocol can show are counted
+// apart and may be untested.
 package main
 
 import (
@@ -27,8 +27,8 @@ import (
 )
 
 func main() {
-	packages := flag.String("packages", "./queue/broker/...", "the `patterns` of the packages to test, separated by spaces")
-	wire := flag.Bool("wire", false, "rules that only a protocol can show are due as well")
+	packages := flag.String("packages", "./queue/broker/... ./queue/sqsapi/...", "the `patterns` of the packages to test, separated by spaces")
+	wire := flag.Bool("wire", true, "rules that only a protocol can show are due as well")
 	flag.Parse()
 	if flag.NArg() > 0 || strings.TrimSpace(*packages) == "" {
 		flag.Usage()

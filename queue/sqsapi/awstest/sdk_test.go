@@ -225,28 +225,89 @@ func TestCancelledLongPollTakesNothing(t *testing.T) {
 
 func TestErrorsHaveTheSDKsTypes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(t)
+		b := broker.New(broker.Options{EnforceCooldowns: true})
+		t.Cleanup(func() { check(t, b.Close()) })
+		c := clientOf(sqsapi.Client(b))
+		ctx := t.Context()
 		url := create(t, c, "q", nil)
+		text := func(n int) *string { return aws.String(strings.Repeat("a", n)) }
 
-		_, err := c.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("nobody")})
+		_, err := c.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String("nobody")})
 		expect[*types.QueueDoesNotExist](t, err)
-		_, err = c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(*url + "x"), MessageBody: aws.String("a")})
+		_, err = c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: aws.String(*url + "x"), MessageBody: text(1)})
 		expect[*types.QueueDoesNotExist](t, err)
-		_, err = c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("q"), Attributes: map[string]string{"DelaySeconds": "1"}})
+		_, err = c.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: aws.String("nonsense")})
+		expect[*types.QueueDoesNotExist](t, err)
+		_, err = c.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("q"), Attributes: map[string]string{"DelaySeconds": "1"}})
 		expect[*types.QueueNameExists](t, err)
-		_, err = c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("p"), Attributes: map[string]string{"Nonsense": "1"}})
+		_, err = c.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("p"), Attributes: map[string]string{"Nonsense": "1"}})
 		expect[*types.InvalidAttributeName](t, err)
-		_, err = c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("p"), Attributes: map[string]string{"DelaySeconds": "x"}})
+		_, err = c.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: url, AttributeNames: []types.QueueAttributeName{"Nonsense"}})
+		expect[*types.InvalidAttributeName](t, err)
+		_, err = c.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("p"), Attributes: map[string]string{"DelaySeconds": "x"}})
 		expect[*types.InvalidAttributeValue](t, err)
-		_, err = c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String("\x00")})
+		_, err = c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String("\x00")})
 		expect[*types.InvalidMessageContents](t, err)
-		_, err = c.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: aws.String("garbage")})
+		_, err = c.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: aws.String("garbage")})
 		expect[*types.ReceiptHandleIsInvalid](t, err)
+		_, err = c.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{QueueUrl: url, ReceiptHandle: aws.String("garbage")})
+		expect[*types.ReceiptHandleIsInvalid](t, err)
+		_, err = c.ListMessageMoveTasks(ctx, &sqs.ListMessageMoveTasksInput{SourceArn: aws.String("arn:aws:sqs:us-east-1:000000000000:nobody")})
+		expect[*types.ResourceNotFoundException](t, err)
+		_, err = c.AddPermission(ctx, &sqs.AddPermissionInput{
+			QueueUrl: url, Label: aws.String("l"), AWSAccountIds: []string{"111122223333"}, Actions: []string{
+				"SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility",
+				"GetQueueAttributes", "GetQueueUrl", "PurgeQueue", "ListDeadLetterSourceQueues",
+			},
+		})
+		expect[*types.OverLimit](t, err)
 
-		_, err = c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String(strings.Repeat("a", 1<<20+1))})
-		var e smithy.APIError
-		if !errors.As(err, &e) || e.ErrorCode() != "InvalidParameterValue" && e.ErrorCode() != "InvalidParameterValueException" {
-			t.Errorf("a message too large: %v", err)
+		batch := func(entries ...types.SendMessageBatchRequestEntry) error {
+			_, err := c.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: url, Entries: entries})
+			return err
+		}
+		entry := func(id string, size int) types.SendMessageBatchRequestEntry {
+			return types.SendMessageBatchRequestEntry{Id: &id, MessageBody: text(size)}
+		}
+		expect[*types.EmptyBatchRequest](t, batch([]types.SendMessageBatchRequestEntry{}...))
+		expect[*types.TooManyEntriesInBatchRequest](t, batch(slices.Repeat([]types.SendMessageBatchRequestEntry{entry("a", 1)}, 11)...))
+		expect[*types.BatchEntryIdsNotDistinct](t, batch(entry("a", 1), entry("a", 1)))
+		expect[*types.InvalidBatchEntryId](t, batch(entry("no spaces", 1)))
+		expect[*types.BatchRequestTooLong](t, batch(entry("a", 600<<10), entry("b", 600<<10)))
+
+		purge := func() error {
+			_, err := c.PurgeQueue(ctx, &sqs.PurgeQueueInput{QueueUrl: url})
+			return err
+		}
+		check(t, purge())
+		expect[*types.PurgeQueueInProgress](t, purge())
+		time.Sleep(time.Minute)
+		check(t, purge())
+		_, err = c.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: url})
+		check(t, err)
+		_, err = c.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("q")})
+		expect[*types.QueueDeletedRecently](t, err)
+		time.Sleep(time.Minute)
+		create(t, c, "q", nil)
+
+		// What the service's model has no type for.
+		for _, f := range []struct {
+			code string
+			call func() error
+		}{
+			{"InvalidParameterValue", func() error {
+				_, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: url, MessageBody: text(1<<20 + 1)})
+				return err
+			}},
+			{"MissingParameter", func() error {
+				_, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: url, MessageBody: text(0)})
+				return err
+			}},
+		} {
+			var e smithy.APIError
+			if err := f.call(); !errors.As(err, &e) || e.ErrorCode() != f.code || e.ErrorFault() != smithy.FaultClient {
+				t.Errorf("%v, want %s", err, f.code)
+			}
 		}
 	})
 }
