@@ -13,13 +13,18 @@ import (
 // queues of one broker, whatever the host it is addressed to. It is an
 // [http.RoundTripper], and the HTTP client that the AWS SDK for Go takes.
 //
-// A request is served in the goroutine that makes it, under its context. Make
-// an InProcess with [Client].
-type InProcess struct{ server *server }
+// A request is served in the goroutine that makes it, under its context. A client
+// that is used in a bubble of testing/synctest belongs to it, as its broker does;
+// elsewhere its requests fail at once, with an error that says so. Make an InProcess
+// with [Client].
+type InProcess struct {
+	server *server
+	home   home
+}
 
 // Client returns a client of the queues of b.
 func Client(b *broker.Broker) *InProcess {
-	return &InProcess{newServer(b, Options{})}
+	return &InProcess{server: newServer(b, Options{})}
 }
 
 // Do serves r. The error is that of r's context if it ended before there was
@@ -30,6 +35,9 @@ func (c *InProcess) Do(r *http.Request) (*http.Response, error) {
 		body = http.NoBody
 	}
 	defer body.Close() // a round tripper's duty
+	if err := c.home.check(); err != nil {
+		return nil, err
+	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}

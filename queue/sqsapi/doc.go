@@ -37,7 +37,8 @@
 // when the client hangs up; a poll that ends so has received nothing. A server
 // must not time out responses within [queue.MaxWait]. Nothing runs in the
 // background, so clients work inside a bubble of testing/synctest, where a
-// visibility timeout of twelve hours passes at once.
+// visibility timeout of twelve hours passes at once. A broker and its clients belong to
+// the bubble in which they are used first: elsewhere a client refuses to work.
 //
 // # Text
 //

@@ -242,8 +242,8 @@ var wireSurprisesOfTime = []wireRow{
 		q := d.queue("jobs")
 		q.send("a")
 		handle := q.take("a")
-		for _, n := range []int{-1, 43201, 1 << 31, -1 << 31, 9223372036, 1<<63 - 1} {
-			if n == int(int32(n)) {
+		for _, n := range []int64{-1, 43201, 1 << 31, -1 << 31, 9223372036, 1<<63 - 1} {
+			if n == int64(int32(n)) {
 				q.refuse(wireInvalid, "", "ChangeMessageVisibility", wireMap{"ReceiptHandle": handle, "VisibilityTimeout": n})
 				q.refuse(wireInvalid, "", "ReceiveMessage", wireMap{"VisibilityTimeout": n})
 				continue

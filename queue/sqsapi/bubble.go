@@ -1,0 +1,47 @@
+package sqsapi
+
+import (
+	"bytes"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A home is where a client was first used: in a bubble of testing/synctest, or
+// outside of all. The timers of queues belong there. Elsewhere they would not fire,
+// or much later, and a test would hang and not say why.
+type home struct {
+	once   sync.Once
+	bubble string       // as the runtime calls it; empty outside
+	last   atomic.Int64 // when the client was used last, in ns
+}
+
+var errElsewhere = errors.New("sqsapi: this client was used in another synctest bubble, or outside of one; a broker and its clients belong to one bubble: make them there")
+
+// check returns errElsewhere if the caller is not at home. It looks where it is only
+// if time did not go on as it does in one place: every bubble begins in the year
+// 2000, and in a bubble most calls come at the same instant.
+func (h *home) check() error {
+	now := time.Now().UnixNano()
+	passed := now - h.last.Swap(now)
+	if passed > 0 && passed < int64(time.Minute) {
+		return nil
+	}
+	here := currentBubble()
+	h.once.Do(func() { h.bubble = here })
+	if here != h.bubble {
+		return errElsewhere
+	}
+	return nil
+}
+
+// currentBubble returns what the head of a goroutine's stack says of its bubble:
+// "goroutine 7 [running, synctest bubble 1]:".
+func currentBubble() string {
+	var b [128]byte
+	head, _, _ := bytes.Cut(b[:runtime.Stack(b[:], false)], []byte("]"))
+	_, bubble, _ := bytes.Cut(head, []byte("synctest bubble "))
+	return string(bubble)
+}
