@@ -14,6 +14,7 @@ type call struct {
 	broker *broker.Broker // as seen from the account and region of the request
 	header http.Header
 	base   string // what the queue URLs in its answer start with
+	pinned bool   // to the account of broker
 	query  bool   // it came in the Query protocol, which can't tell an empty list from none
 
 	// read fills the structure that in points to with the request's members.

@@ -20,7 +20,7 @@ type Options struct {
 	BaseURL string
 
 	// Scope pins the handler to a place: a field of it that is set holds for every
-	// request. Otherwise a request says itself where it belongs: its region is that
+	// request, and queues of other accounts are not there. Otherwise a request says itself where it belongs: its region is that
 	// of its signature's credential scope, and its account the access key ID, if that
 	// is a number of 12 digits. What it doesn't say is as in the broker's own scope.
 	Scope broker.Scope
@@ -142,6 +142,7 @@ func (x *exchange) call(read func(in any) error) *call {
 	return &call{
 		ctx:    x.r.Context(),
 		broker: x.broker.In(x.place()),
+		pinned: x.options.Scope.Account != "",
 		header: x.r.Header,
 		base:   x.baseURL(),
 		read:   read,

@@ -772,3 +772,20 @@ func TestClientReturnsTheContextsError(t *testing.T) {
 		}
 	})
 }
+
+// A handler that is pinned to an account serves no other, however it is named.
+func TestPinnedHandlerServesOneAccount(t *testing.T) {
+	s := newService(t)
+	other := broker.Scope{Account: "111122223333"}
+	if _, err := s.broker.In(other).CreateQueue(t.Context(), "theirs", nil); err != nil {
+		t.Fatal(err)
+	}
+	const theirs = "http://localhost/111122223333/theirs"
+	s.succeed("SendMessage", members{"QueueUrl": theirs, "MessageBody": "a"})
+	s.succeed("GetQueueUrl", members{"QueueName": "theirs", "QueueOwnerAWSAccountId": "111122223333"})
+
+	s.handler = sqsapi.Handler(s.broker, sqsapi.Options{AllowRemote: true, Hosts: []string{"*"}, Scope: broker.Scope{Account: "000000000000"}})
+	s.refuse("SendMessage", members{"QueueUrl": theirs, "MessageBody": "a"}, noSuchQueue)
+	s.refuse("GetQueueUrl", members{"QueueName": "theirs", "QueueOwnerAWSAccountId": "111122223333"}, noSuchQueue)
+	s.succeed("SendMessage", members{"MessageBody": "a"})
+}

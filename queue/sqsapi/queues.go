@@ -41,6 +41,9 @@ func purgeQueue(c *call, in *queueInput) (*nothing, error) {
 func getQueueURL(c *call, in *getQueueURLInput) (*queueURLOutput, error) {
 	b := c.broker
 	if owner := in.QueueOwnerAWSAccountId; owner != "" {
+		if !c.mayAsk(owner) {
+			return nil, broker.ErrQueueNotFound
+		}
 		b = b.In(broker.Scope{Account: owner})
 	}
 	q, err := b.GetQueue(in.QueueName)

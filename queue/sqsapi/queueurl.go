@@ -19,12 +19,18 @@ func (c *call) queue(url string) (*broker.Queue, error) {
 func (c *call) place(url string) (*broker.Broker, string) {
 	account, name := splitQueueURL(url)
 	switch {
-	case isAccount(account):
+	case isAccount(account) && c.mayAsk(account):
 		return c.broker.In(broker.Scope{Account: account}), name
 	case name == url:
 		return c.broker, name
 	}
 	return c.broker, "" // no queue has this name
+}
+
+// mayAsk reports whether a request can name queues of that account: a handler that
+// is pinned to one has no others.
+func (c *call) mayAsk(account string) bool {
+	return !c.pinned || account == c.broker.Scope().Account
 }
 
 // isAccount reports whether text has the form of an AWS account's number.
