@@ -106,3 +106,131 @@ func TestCancelledTaskStopsForGood(t *testing.T) {
 		}
 	})
 }
+
+// Nobody is told of a task's end before it is durable: after a crash it would run
+// again.
+func TestEndOfATaskIsToldWhenItIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := queuetest.NewMemStore()
+		b := openOver(t, st)
+		source := emptySource(t, b)
+		handle, err := b.StartMoveTask(t.Context(), broker.MoveOptions{Source: source, PerSecond: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.Hold(queue.Durable)
+		time.Sleep(time.Minute)
+		wantTask(t, b, source, broker.Running, 0)
+		if _, err := b.CancelMoveTask(t.Context(), handle); !errors.Is(err, queue.ErrInvalidParameter) {
+			t.Errorf("CancelMoveTask of a task that is over returns %v; want ErrInvalidParameter", err)
+		}
+		st.Release()
+		synctest.Wait()
+		wantTask(t, b, source, broker.Completed, 0)
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A task whose end could not be recorded is not told to be completed.
+func TestEndOfATaskThatIsNotRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := queuetest.NewMemStore()
+		b := openOver(t, st)
+		source := emptySource(t, b)
+		if _, err := b.StartMoveTask(t.Context(), broker.MoveOptions{Source: source, PerSecond: 1}); err != nil {
+			t.Fatal(err)
+		}
+		st.Fail()
+		time.Sleep(time.Minute)
+		wantTask(t, b, source, broker.Failed, 0)
+		_ = b.Close() // its store has failed
+	})
+}
+
+// A task that the store did not record makes no older one forgotten.
+func TestTaskThatDoesNotStartForgetsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := queuetest.NewMemStore()
+		b := openOver(t, st)
+		source := emptySource(t, b)
+		for range 10 {
+			if _, err := b.StartMoveTask(t.Context(), broker.MoveOptions{Source: source}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		st.Fail()
+		if _, err := b.StartMoveTask(t.Context(), broker.MoveOptions{Source: source}); !errors.Is(err, queue.ErrStoreFailed) {
+			t.Errorf("StartMoveTask returns %v; want ErrStoreFailed", err)
+		}
+		if tasks, err := b.MoveTasks(t.Context(), source, 10); err != nil || len(tasks) != 10 {
+			t.Errorf("%d tasks are remembered, %v; want 10", len(tasks), err)
+		}
+		_ = b.Close() // its store has failed
+	})
+}
+
+// emptySource makes a queue and its dead-letter queue, without messages.
+func emptySource(t *testing.T, b *broker.Broker) (source string) {
+	t.Helper()
+	dead := mustCreate(t, b, "dead", nil)
+	mustCreate(t, b, "work", withTarget(dead))
+	return dead.ARN()
+}
+
+// Messages that have nowhere to go stay, and don't keep the others from moving: the
+// task fails when it has come to the last, also if the broker was closed meanwhile.
+func TestStrandedMessagesStopNoOthers(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		t.Run(fmt.Sprint("restarted=", restarted), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := queuetest.NewMemStore()
+				b := openOver(t, st)
+				dead := mustCreate(t, b, "dead", nil)
+				for _, name := range []string{"gone", "stays", "stays"} {
+					q := mustCreate(t, b, name, map[string]string{
+						"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":1}`, dead.ARN()),
+					})
+					if _, err := q.Send(t.Context(), queue.Message{Body: name}); err != nil {
+						t.Fatal(err)
+					}
+					for range 2 {
+						if _, err := q.Receive(t.Context(), queue.ReceiveOptions{VisibilityTimeout: queue.None}); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if err := b.DeleteQueue(t.Context(), "gone"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.StartMoveTask(t.Context(), broker.MoveOptions{Source: dead.ARN(), PerSecond: 1}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(1500 * time.Millisecond)
+				wantTask(t, b, dead.ARN(), broker.Running, 1)
+				if restarted {
+					if err := b.Close(); err != nil {
+						t.Fatal(err)
+					}
+					b = openOver(t, st)
+				}
+				time.Sleep(time.Minute)
+				wantTask(t, b, dead.ARN(), broker.Failed, 2)
+				for name, want := range map[string]string{"dead": "1", "stays": "2"} {
+					q, err := b.GetQueue(name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := allOf(t, q)["ApproximateNumberOfMessages"]; got != want {
+						t.Errorf("%s has %s messages, want %s", name, got, want)
+					}
+				}
+				if err := b.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -1656,3 +1656,100 @@ func randomRedrives(t *testing.T, seed uint64) {
 		balanced(t, q)
 	}
 }
+
+// A Receive that moves some messages away hands out none of the others that are
+// moved themselves by now.
+func TestReceiveDropsWhatIsRedrivenDuringItsMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &place{kind: queue.Standard}
+		gate := gates("poison", "good")
+		dead, other := w.queue(t, "dead", queue.Config{}), w.queue(t, "other", queue.Config{})
+		q := w.queue(t, "main", queue.Config{
+			DeadLetter: queue.DeadLetter{Target: gated(dead, gate), MaxReceives: 1},
+		})
+		send(t, q, "poison")
+		receive(t, q, queue.ReceiveOptions{VisibilityTimeout: queue.None}, "poison")
+		send(t, q, "good")
+		var got []queue.Delivery
+		received := start(func() (err error) {
+			got, err = q.Receive(t.Context(), queue.ReceiveOptions{Max: 10, VisibilityTimeout: time.Second})
+			return err
+		})
+		time.Sleep(2 * time.Second)
+		moved := start(func() error {
+			_, _, err := q.Redrive(t.Context(), 0, q.NextPosition(), 10, to(gated(other, gate)))
+			return err
+		})
+		synctest.Wait()
+		close(gate["poison"])
+		if err := answer(t, received); err != nil || len(got) != 0 {
+			t.Errorf("Receive = %q, %v", bodies(got), err)
+		}
+		close(gate["good"])
+		if err := answer(t, moved); err != nil {
+			t.Error(err)
+		}
+		holds(t, other, "good")
+		holds(t, dead, "poison")
+		holds(t, q)
+		balanced(t, q)
+	})
+}
+
+// A Receive that waits for the store, and is given up, leaves alone what it had and
+// what is moved by now: made visible, it could be moved a second time.
+func TestReceiveGivenUpLeavesWhatIsRedriven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &place{kind: queue.Standard, store: newReadStore()}
+		other := w.queue(t, "other", queue.Config{})
+		all := numbered(300) // on two pages
+		before, err := open(t.Context(), w.kind, w.store, queue.Config{Name: "main"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, before, all...)
+		if err := before.Close(); err != nil {
+			t.Fatal(err)
+		}
+		q := w.queue(t, "main", queue.Config{})
+		for range 25 { // which leaves some on the first page
+			remove(t, q, receive(t, q, queue.ReceiveOptions{}, all[:10]...))
+			all = all[10:]
+		}
+		here, away := all[:queue.PageSize-250], all[queue.PageSize-250:]
+		release := w.store.hold()
+		ctx, cancel := context.WithCancel(t.Context())
+		received := start(func() error {
+			_, err := q.Receive(ctx, queue.ReceiveOptions{Max: 10, VisibilityTimeout: time.Second})
+			return err
+		})
+		synctest.Wait()
+		if s := stats(t, q); s.InFlight != len(here) {
+			t.Fatalf("Stats are %+v, want %d messages in flight", s, len(here))
+		}
+		time.Sleep(2 * time.Second)
+		end, gate := q.NextPosition()-uint64(len(away)), gates(here...)
+		redriven := func() error {
+			_, _, err := q.Redrive(t.Context(), 0, end, 10, to(gated(other, gate)))
+			return err
+		}
+		moved := start(redriven)
+		synctest.Wait()
+		cancel()
+		if err := answer(t, received); !errors.Is(err, context.Canceled) {
+			t.Errorf("Receive returned %v", err)
+		}
+		twice := start(redriven)
+		synctest.Wait()
+		for _, g := range gate {
+			close(g)
+		}
+		if err := errors.Join(answer(t, moved), answer(t, twice)); err != nil {
+			t.Error(err)
+		}
+		release()
+		holds(t, other, here...)
+		holds(t, q, away...)
+		balanced(t, q)
+	})
+}
