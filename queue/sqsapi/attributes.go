@@ -133,6 +133,10 @@ func traceHeader(in map[string]attributeInput) (string, error) {
 // fields name=value between semicolons, one of which is the root's ID,
 // 1-<8 hexadecimal digits>-<24 of them>.
 func isTraceHeader(text string) bool {
+	beyondASCII := func(r rune) bool { return r < ' ' || r > '~' }
+	if len(text) > maxTraceHeader || strings.ContainsFunc(text, beyondASCII) {
+		return false
+	}
 	rooted := false
 	for field := range strings.SplitSeq(text, ";") {
 		name, value, ok := strings.Cut(strings.TrimSpace(field), "=")
@@ -146,6 +150,10 @@ func isTraceHeader(text string) bool {
 	}
 	return rooted
 }
+
+// maxTraceHeader bounds a trace header, which doesn't count as a part of its
+// message: X-Ray's own have some hundred characters.
+const maxTraceHeader = 512
 
 func isHex(text string, digits int) bool {
 	return len(text) == digits && strings.Trim(text, "0123456789abcdefABCDEF") == ""

@@ -19,6 +19,9 @@ const (
 	// with them.
 	maxReading = 64 << 20
 
+	// smallBody is what is read in any case.
+	smallBody = 64 << 10
+
 	// bodyTime is how long a body may take to arrive.
 	bodyTime = 30 * time.Second
 )
@@ -41,9 +44,10 @@ func (r *room) take(n int) bool {
 	return true
 }
 
-// take is for the body of an exchange; end gives it back.
+// take is for the body of an exchange; end gives it back. What is small needs no
+// room, so that small requests are served whatever large ones there are.
 func (x *exchange) take(n int) bool {
-	if x.room == nil {
+	if x.room == nil || x.held == 0 && n <= smallBody {
 		return true
 	}
 	if !x.room.take(n) {
@@ -56,6 +60,7 @@ func (x *exchange) take(n int) bool {
 func (x *exchange) end() {
 	if x.held > 0 {
 		x.room.take(-x.held)
+		x.held = 0
 	}
 }
 
@@ -76,7 +81,7 @@ func (x *exchange) readBody() ([]byte, error) {
 	}
 	size := 4 << 10
 	if r.ContentLength > 0 {
-		size = min(int(r.ContentLength)+1, 64<<10) // one byte more to see the end
+		size = min(int(r.ContentLength)+1, smallBody) // one byte more to see the end
 	}
 	if !x.take(size) {
 		return nil, busy()
@@ -95,7 +100,7 @@ func (x *exchange) readBody() ([]byte, error) {
 		case err != nil:
 			return nil, x.readError(err)
 		case len(body) == cap(body):
-			if !x.take(cap(body)) {
+			if !x.take(2 * cap(body)) { // the old and the new live side by side
 				return nil, busy()
 			}
 			grown := make([]byte, len(body), 2*cap(body))

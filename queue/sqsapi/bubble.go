@@ -15,18 +15,18 @@ import (
 type home struct {
 	once   sync.Once
 	bubble string       // as the runtime calls it; empty outside
-	last   atomic.Int64 // when the client was used last, in ns
+	last   atomic.Int64 // when a caller was last seen to be at home, in ns
 }
 
 var errElsewhere = errors.New("sqsapi: this client was used in another synctest bubble, or outside of one; a broker and its clients belong to one bubble: make them there")
 
-// check returns errElsewhere if the caller is not at home. It looks where it is only
-// if time did not go on as it does in one place: every bubble begins in the year
-// 2000, and in a bubble most calls come at the same instant.
+// check returns errElsewhere if the caller is not at home. To look takes some
+// microseconds, so calls that come less than a millisecond after one that was at home
+// are believed: every bubble begins in the year 2000, and in a bubble most calls come
+// at one instant, or seconds apart.
 func (h *home) check() error {
 	now := time.Now().UnixNano()
-	passed := now - h.last.Swap(now)
-	if passed > 0 && passed < int64(time.Minute) {
+	if passed := now - h.last.Load(); passed > 0 && passed < int64(time.Millisecond) {
 		return nil
 	}
 	here := currentBubble()
@@ -34,6 +34,7 @@ func (h *home) check() error {
 	if here != h.bubble {
 		return errElsewhere
 	}
+	h.last.Store(now)
 	return nil
 }
 

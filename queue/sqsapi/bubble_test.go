@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,13 +30,23 @@ func TestClientBelongsToOneBubble(t *testing.T) {
 
 	client := sqsapi.Client(broker.New(broker.Options{}))
 	inBubble(func() { require.NoError(t, use(client)) })
-	require.ErrorContains(t, use(client), "another synctest bubble", "outside, after it was used in a bubble")
-	inBubble(func() { require.ErrorContains(t, use(client), "another synctest bubble", "in a second bubble") })
+	for range 3 {
+		require.ErrorContains(t, use(client), "another synctest bubble", "outside, after it was used in a bubble")
+	}
+	inBubble(func() {
+		for range 3 {
+			require.ErrorContains(t, use(client), "another synctest bubble", "in a second bubble")
+			time.Sleep(time.Second)
+		}
+	})
 
 	client = sqsapi.Client(broker.New(broker.Options{}))
 	require.NoError(t, use(client))
 	inBubble(func() {
-		require.ErrorContains(t, use(client), "another synctest bubble", "in a bubble, after it was used outside")
+		for range 3 {
+			require.ErrorContains(t, use(client), "another synctest bubble", "in a bubble, after it was used outside")
+			time.Sleep(50 * time.Millisecond)
+		}
 	})
 	require.NoError(t, use(client), "outside again")
 

@@ -70,6 +70,9 @@ func received(r *http.Request, body io.ReadCloser) *http.Request {
 	if in.ContentLength == 0 && body != http.NoBody {
 		in.ContentLength = -1 // what zero means in a client's request
 	}
+	if in.Method == "" {
+		in.Method = http.MethodGet // what it means in a client's request
+	}
 	if in.Host == "" {
 		in.Host = r.URL.Host
 	}

@@ -86,7 +86,7 @@ func (f *form) elements() []*form {
 	}
 	var numbered []element
 	for part, e := range f.parts {
-		if n, err := strconv.Atoi(part); err == nil && n > 0 {
+		if n, err := strconv.Atoi(part); err == nil && n > 0 && strconv.Itoa(n) == part {
 			numbered = append(numbered, element{n, e})
 		}
 	}

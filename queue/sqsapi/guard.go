@@ -11,34 +11,65 @@ import (
 )
 
 // refusal says why a request is not served, by where it comes from and how it is
-// addressed. Where credentials prove who asks, neither matters.
+// addressed. It is for handlers that know nobody's credentials.
 func (o *Options) refusal(r *http.Request) error {
 	switch {
-	case len(o.Credentials) > 0:
-		return nil
 	case !o.AllowRemote && isRemote(r):
 		return &failure{accessDenied, "Requests from other machines are served only with sqsapi.Options.AllowRemote, or with Credentials."}
 	case !o.allowsHost(hostOf(r.Host)):
 		return refusedHost("Host", r.Host)
 	}
+	// Browsers say which page a request is from: with Origin, or for what a page
+	// merely embeds, with the other two.
 	if origin := r.Header.Get("Origin"); origin != "" {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || !o.allowsHost(hostOf(u.Host)) {
+		if !o.allowsPage(origin, r) {
 			return refusedHost("Origin", origin)
 		}
+		return nil
+	}
+	if page := r.Header.Get("Referer"); page != "" && !o.allowsPage(page, r) {
+		return refusedHost("Referer", page)
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		return refusedHost("Sec-Fetch-Site", site)
 	}
 	return nil
+}
+
+// allowsPage reports whether a page may send requests: one of this machine, or of
+// a name that the handler has. An address is no recommendation: anybody has one.
+func (o *Options) allowsPage(page string, r *http.Request) bool {
+	u, err := url.Parse(page)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	host := hostOf(u.Host)
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().IsLoopback() && addr.Zone() == "" || host == hostOf(r.Host)
+	}
+	return o.allowsHost(host)
 }
 
 func refusedHost(header, value string) error {
 	return &failure{accessDenied, fmt.Sprintf("The %s %q is not allowed. Names that requests may be addressed to are in sqsapi.Options.Hosts.", header, value)}
 }
 
-// isRemote reports whether a request comes from another machine. What has no IP
-// address came through a socket file.
+// isRemote reports whether a request comes from another machine, or was passed on
+// by somebody for whom it may.
 func isRemote(r *http.Request) bool {
+	for _, h := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip"} {
+		if r.Header.Get(h) != "" {
+			return true
+		}
+	}
+	if a := r.RemoteAddr; a == "" || a == "@" || strings.HasPrefix(a, "/") {
+		return false // a socket file's
+	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || from.Addr().Unmap().IsLoopback() {
+	if err != nil {
+		return true
+	}
+	if from.Addr().Unmap().IsLoopback() {
 		return false
 	}
 	// A machine may also call itself by its address in the network.
@@ -69,5 +100,5 @@ func (o *Options) allowsHost(host string) bool {
 	if base, err := url.Parse(o.BaseURL); err == nil && base.Host != "" && hostOf(base.Host) == host {
 		return true
 	}
-	return slices.ContainsFunc(o.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+	return slices.ContainsFunc(o.Hosts, func(h string) bool { return hostOf(h) == host })
 }

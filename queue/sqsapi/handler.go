@@ -30,16 +30,19 @@ type Options struct {
 	// and commas), every request must be signed with one of them, by Signature Version
 	// 4, in its header or its URL, within 15 minutes of its date. If there are none,
 	// signatures are not checked, and requests are served only if they come from this
-	// machine and are addressed to it: see AllowRemote and Hosts.
+	// machine and are addressed to it: see AllowRemote and Hosts. An empty secret lets
+	// nobody in.
 	Credentials map[string]string
 
-	// AllowRemote serves other machines too, though nobody proves who he is.
+	// AllowRemote serves other machines too, though nobody proves who he is. What a
+	// proxy forwards counts as theirs.
 	AllowRemote bool
 
-	// Hosts are names under which the handler may be addressed: in the header Host,
-	// and in the Origin that a browser sends. Else a web page could have its own name
-	// point here, and read queues through a browser of this machine. "localhost" and
-	// what ends in ".localhost", IP addresses and BaseURL's host are always allowed;
+	// Hosts are names under which the handler may be addressed, and whose pages may
+	// send requests in a browser: names in the headers Host, Origin and Referer. Else a
+	// web page could have its own name point here, or send what changes queues, through
+	// a browser of this machine. "localhost", what ends in ".localhost", BaseURL's host,
+	// and IP addresses (as Host; as a page's only this machine's) are always allowed;
 	// "*" allows all. Ports don't count.
 	Hosts []string
 }
@@ -85,7 +88,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 	x := exchange{server: s, r: r, control: http.NewResponseController(w)}
 	defer x.end()
-	a := x.answer(s.options.refusal(r))
+	var refused error
+	if s.verifier == nil {
+		refused = s.options.refusal(r)
+	}
+	a := x.answer(refused)
 	header := w.Header()
 	for name, values := range a.header {
 		header[name] = values
@@ -145,7 +152,11 @@ func (x *exchange) call(read func(in any) error) *call {
 		pinned: x.options.Scope.Account != "",
 		header: x.r.Header,
 		base:   x.baseURL(),
-		read:   read,
+		read: func(in any) error {
+			err := read(in)
+			x.end() // what the call needs of the body it has copied
+			return err
+		},
 	}
 }
 
@@ -171,7 +182,7 @@ func (x *exchange) baseURL() string {
 	}
 	scheme := "http"
 	switch {
-	case r.URL.Scheme != "": // a client's request, served in process
+	case x.control == nil && r.URL.Scheme != "": // a client's request, served in process
 		scheme = r.URL.Scheme
 	case r.TLS != nil:
 		scheme = "https"

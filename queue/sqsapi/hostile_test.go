@@ -241,3 +241,78 @@ func TestManyLargeBodies(t *testing.T) {
 	}
 	t.Logf("%d of 60 were asked to come again", refused)
 }
+
+// A body of many small values would take many times its size to read.
+func TestManyValues(t *testing.T) {
+	h := newHostile(t)
+	for _, body := range []string{
+		`{"x":[` + strings.Repeat(`{"":0},`, 800_000) + `0]}`,
+		`{"x":[` + strings.Repeat("0,", 3_000_000) + `0]}`,
+	} {
+		r, err := http.NewRequest("POST", h.server.URL, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "AmazonSQS.ListQueues")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusBadRequest {
+			t.Errorf("%.20s...: %d, want 400", body, answer.StatusCode)
+		}
+	}
+	h.healthy()
+}
+
+// A message keeps nothing of the request that it came in.
+func TestMessagesLetGoOfTheirRequests(t *testing.T) {
+	h := newHostile(t)
+	pad := strings.Repeat("p", 5<<20)
+	for range 60 {
+		r, err := http.NewRequest("POST", h.server.URL, strings.NewReader(`{"QueueUrl":"q","MessageBody":"x","pad":"`+pad+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Fatalf("SendMessage: %d", answer.StatusCode)
+		}
+	}
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if m.HeapAlloc > 100<<20 {
+		t.Errorf("60 messages of a byte hold %d MiB", m.HeapAlloc>>20)
+	}
+}
+
+// Large requests that wait hold nothing that others need.
+func TestLargeLongPollsStarveNobody(t *testing.T) {
+	h := newHostile(t)
+	body := `{"QueueUrl":"q","WaitTimeSeconds":20,"pad":"` + strings.Repeat("p", 5<<20) + `"}`
+	for range 12 {
+		c, err := net.Dial("tcp", h.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	for range 20 {
+		answer, err := http.Get(h.server.URL + "/?Action=ListQueues")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Fatalf("beside large long polls: %d", answer.StatusCode)
+		}
+	}
+}

@@ -57,6 +57,9 @@ func readJSON(body []byte, in any) error {
 		return nil
 	}
 	value, ok := parseJSON(body)
+	if !ok && json.Valid(body) {
+		return malformed("The request has too many values.")
+	}
 	if !ok {
 		return malformed("The request is not valid JSON.")
 	}

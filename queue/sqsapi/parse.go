@@ -17,18 +17,40 @@ type number string
 // silently puts U+FFFD where text is not Unicode. Here such text becomes a
 // string that is not valid UTF-8 (a lone surrogate keeps its three bytes), so
 // that it can be refused.
+//
+// A value with more than maxValues others in it is refused: read, they could take
+// fifty times the memory of their text.
 func parseJSON(data []byte) (value any, ok bool) {
 	if !json.Valid(data) {
 		return nil, false
 	}
-	p := parser{string(data)}
+	defer func() {
+		if r := recover(); r == tooManyValues {
+			value, ok = nil, false
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	p := parser{rest: string(data)}
 	return p.value(), true
 }
 
+// maxValues is some twenty times what the largest request of SQS has.
+const maxValues = 10_000
+
+// tooManyValues is what a parser panics with.
+const tooManyValues = "too many values"
+
 // parser holds what is left of a text that is known to be valid JSON.
-type parser struct{ rest string }
+type parser struct {
+	rest   string
+	values int // so far
+}
 
 func (p *parser) value() any {
+	if p.values++; p.values > maxValues {
+		panic(tooManyValues)
+	}
 	switch p.skipSpace(); p.rest[0] {
 	case '{':
 		return p.object()

@@ -31,7 +31,9 @@ type verifier struct {
 // newVerifier returns a verifier that knows the credentials: secret access keys
 // by access key ID. It keeps a copy.
 func newVerifier(credentials map[string]string) *verifier {
-	return &verifier{maps.Clone(credentials)}
+	known := maps.Clone(credentials)
+	maps.DeleteFunc(known, func(_, secret string) bool { return secret == "" }) // a setting that was forgotten
+	return &verifier{known}
 }
 
 // verify returns nil if r, which has that body, was signed with one of the
