@@ -58,9 +58,7 @@ func (x *exchange) callQuery() (name string, out any, err error) {
 		return "", nil, err
 	}
 	parameters := r.URL.RawQuery
-	// What is signed in the URL is all that was signed: no body may change it.
-	presigned := strings.Contains(r.URL.RawQuery, "X-Amz-Signature=")
-	if len(body) > 0 && isForm(r) && r.Method == http.MethodPost && !presigned {
+	if len(body) > 0 && isForm(r) && r.Method == http.MethodPost {
 		parameters += "&" + string(body) // they come later, and so count
 	}
 	f, err := parseForm(parameters)

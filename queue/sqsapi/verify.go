@@ -141,8 +141,8 @@ func (s *signature) canonicalRequest(r *http.Request, body []byte) ([]byte, *fai
 }
 
 // payload returns what stands for the body: its hash, which must be the one
-// the request tells if it tells one. Only presigned requests can leave the body
-// open, because they may be made before there is one.
+// the request tells if it tells one. Presigned requests can leave it open if they
+// have no body: one that isn't signed could ask for something else.
 func (s *signature) payload(r *http.Request, body []byte) (string, *failure) {
 	sum := sha256.Sum256(body)
 	payload := hex.EncodeToString(sum[:])
@@ -159,7 +159,7 @@ func (s *signature) payload(r *http.Request, body []byte) (string, *failure) {
 		return payload, nil
 	case len(told) > 1:
 		return "", incomplete("X-Amz-Content-Sha256 must not be repeated.")
-	case told[0] == unsignedPayload && s.presigned:
+	case told[0] == unsignedPayload && s.presigned && len(body) == 0:
 		return unsignedPayload, nil
 	case len(told[0]) == len(payload) && strings.Trim(told[0], "0123456789abcdef") == "":
 		return "", mismatch("X-Amz-Content-Sha256 is not the SHA-256 of the body that was received.")

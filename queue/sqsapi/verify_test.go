@@ -487,14 +487,14 @@ func TestVerifyBodies(t *testing.T) {
 		{"hash", []string{hashOf(exampleBody)}, hashOf(exampleBody), "", nil, nil},
 		{"hash of another body", []string{hashOf("a")}, hashOf(exampleBody), "", &signatureDoesNotMatch, &signatureDoesNotMatch},
 		{"hash of another body, also signed", []string{hashOf("a")}, hashOf("a"), "", &signatureDoesNotMatch, &signatureDoesNotMatch},
-		{"unsigned", []string{unsignedPayload}, unsignedPayload, "", nil, &incompleteSignature},
-		{"unsigned, but not signed so", []string{unsignedPayload}, hashOf(exampleBody), "", &signatureDoesNotMatch, &incompleteSignature},
+		{"unsigned", []string{unsignedPayload}, unsignedPayload, "", &incompleteSignature, &incompleteSignature},
+		{"unsigned, but not signed so", []string{unsignedPayload}, hashOf(exampleBody), "", &incompleteSignature, &incompleteSignature},
 		{"unsigned, but not told so", nil, unsignedPayload, "", &signatureDoesNotMatch, &signatureDoesNotMatch},
 		{"stream", []string{stream}, stream, "", &incompleteSignature, &incompleteSignature},
 		{"hash in upper case", []string{strings.ToUpper(hashOf(exampleBody))}, hashOf(exampleBody), "", &incompleteSignature, &incompleteSignature},
 		{"nothing", []string{""}, hashOf(exampleBody), "", &incompleteSignature, &incompleteSignature},
 		{"twice", []string{hashOf(exampleBody), hashOf(exampleBody)}, hashOf(exampleBody), "", &incompleteSignature, &incompleteSignature},
-		{"unsigned in the query", nil, unsignedPayload, unsignedPayload, nil, &signatureDoesNotMatch},
+		{"unsigned in the query", nil, unsignedPayload, unsignedPayload, &incompleteSignature, &signatureDoesNotMatch},
 		{"hash in the query", nil, hashOf(exampleBody), hashOf(exampleBody), nil, nil},
 		{"another hash in the query", nil, hashOf("a"), hashOf("a"), &signatureDoesNotMatch, &signatureDoesNotMatch},
 		{"in both", []string{hashOf(exampleBody)}, hashOf(exampleBody), hashOf(exampleBody), &incompleteSignature, nil},
@@ -526,14 +526,17 @@ func TestVerifyBodies(t *testing.T) {
 	}
 }
 
-// Where the body isn't signed, it may be any.
+// Where the body isn't signed there must be none: it could ask for something else.
 func TestVerifyUnsignedBodies(t *testing.T) {
 	r := newRequest(t, "http://localhost:8080/")
 	r.Header["X-Amz-Content-Sha256"] = []string{unsignedPayload}
 	exampleSigner.presign(r, "", unsignedPayload, 60, "x-amz-target")
-	for _, body := range []string{exampleBody, "", "a"} {
-		if f := exampleKnown.verify(r, []byte(body), exampleNow); f != nil {
-			t.Errorf("%q: %v", body, f)
+	if f := exampleKnown.verify(r, nil, exampleNow); f != nil {
+		t.Errorf("without a body: %v", f)
+	}
+	for _, body := range []string{exampleBody, "a"} {
+		if f := exampleKnown.verify(r, []byte(body), exampleNow); f == nil || f.errorType != incompleteSignature {
+			t.Errorf("%q: %v, want IncompleteSignature", body, f)
 		}
 	}
 }
