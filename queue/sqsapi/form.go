@@ -61,7 +61,7 @@ func parseForm(encoded string) (*form, error) {
 			}
 			at = next
 		}
-		at.text, at.given = value, true
+		at.text, at.given = strings.Clone(value), true // a message outlives its request
 	}
 	return f, nil
 }

@@ -47,7 +47,11 @@ func (x *exchange) callJSON() (any, error) {
 	if !ok || !known || x.r.Method != http.MethodPost {
 		return nil, unknownOperation(cmp.Or(name, target))
 	}
-	return do.perform(x.call(func(in any) error { return readJSON(body, in) }))
+	return do.perform(x.call(func(in any) error {
+		err := readJSON(body, in)
+		body = nil // a long poll needs it no more
+		return err
+	}))
 }
 
 // readJSON fills in with the members of the request's object. An empty body

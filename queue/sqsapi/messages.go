@@ -43,7 +43,7 @@ func (o *outgoing) message(c *call, sums *digests) (queue.Message, error) {
 	if !utf8.ValidString(string(o.MessageBody)) {
 		return m, queue.ErrInvalidContents // for queues that would take it
 	}
-	m.Body = strings.Clone(string(o.MessageBody)) // it outlives the request, of which it is a part
+	m.Body = string(o.MessageBody)
 	m.Delay = given(o.DelaySeconds)
 	var err error
 	if m.GroupID, err = givenID("MessageGroupId", o.MessageGroupId); err != nil {
@@ -62,7 +62,6 @@ func (o *outgoing) message(c *call, sums *digests) (queue.Message, error) {
 	if h := c.header.Get("X-Amzn-Trace-Id"); m.TraceHeader == "" && isTraceHeader(h) {
 		m.TraceHeader = h
 	}
-	m.TraceHeader = strings.Clone(m.TraceHeader)
 	return m, nil
 }
 
@@ -86,7 +85,7 @@ func givenID(parameter string, id *string) (string, error) {
 	case *id == "":
 		return "", invalid("Value  for parameter " + parameter + " is invalid. Reason: " + parameter + badID)
 	}
-	return strings.Clone(*id), nil
+	return *id, nil
 }
 
 func receiveMessage(c *call, in *receiveMessageInput) (*receiveMessageOutput, error) {
@@ -97,7 +96,7 @@ func receiveMessage(c *call, in *receiveMessageInput) (*receiveMessageOutput, er
 	o := queue.ReceiveOptions{
 		Wait:              given(in.WaitTimeSeconds),
 		VisibilityTimeout: given(in.VisibilityTimeout),
-		AttemptID:         strings.Clone(in.ReceiveRequestAttemptId),
+		AttemptID:         in.ReceiveRequestAttemptId,
 	}
 	if in.MaxNumberOfMessages != nil {
 		if o.Max = *in.MaxNumberOfMessages; o.Max == 0 { // the queue takes it for 1

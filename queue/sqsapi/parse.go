@@ -57,7 +57,7 @@ func (p *parser) value() any {
 	case '[':
 		return p.array()
 	case '"':
-		return p.text()
+		return p.text(false)
 	default:
 		return p.literal()
 	}
@@ -67,7 +67,7 @@ func (p *parser) object() map[string]any {
 	object := make(map[string]any)
 	for p.next('}') {
 		p.skipSpace()
-		name := p.text()
+		name := p.text(true)
 		p.skipSpace()
 		p.rest = p.rest[1:] // the colon
 		object[name] = p.value()
@@ -116,14 +116,17 @@ func (p *parser) literal() any {
 
 func (p *parser) skipSpace() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
 
-// text reads a string in quotes. One without escapes shares the memory of the
-// request.
-func (p *parser) text() string {
+// text reads a string in quotes. It shares the memory of the request only if the
+// caller wants it so, for a while: a message, or a long poll, outlives its request.
+func (p *parser) text(share bool) string {
 	p.rest = p.rest[1:]
 	end := strings.IndexAny(p.rest, `"\`)
 	if p.rest[end] == '"' {
 		s := p.rest[:end]
 		p.rest = p.rest[end+1:]
+		if !share {
+			s = strings.Clone(s)
+		}
 		return s
 	}
 	var b []byte

@@ -87,7 +87,11 @@ func (x *exchange) callQuery() (name string, out any, err error) {
 			f.parts["QueueUrl"] = &form{text: queuePath, given: true}
 		}
 	}
-	c := x.call(func(in any) error { return bindForm(in, f) })
+	c := x.call(func(in any) error {
+		err := bindForm(in, f)
+		f = nil // a long poll needs it no more
+		return err
+	})
 	c.query = true
 	out, err = do.perform(c)
 	return name, out, err
