@@ -51,8 +51,8 @@ type Options struct {
 // It takes requests at "/" and at queues' paths, because SDKs send to either.
 //
 // A request has to arrive within half a minute, and takes up to 6.5 MB; all
-// requests that are being read take up to 64 MB, beyond which clients are asked
-// to come again. The server must not time out answers within [queue.MaxWait].
+// requests above 64 KB that are being read take up to 64 MB, beyond which clients are
+// asked to come again. The server must not time out answers within [queue.MaxWait].
 func Handler(b *broker.Broker, o Options) http.Handler {
 	s := newServer(b, o)
 	s.room = &room{left: maxReading}
