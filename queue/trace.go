@@ -19,10 +19,11 @@ type Event struct {
 	At    time.Time
 	Queue string // Config.Name
 
-	ID           MessageID
-	Position     uint64    // place in the queue; lower came earlier
-	ReceiveCount int       // receives so far
-	Until        time.Time // the deadline, of a step that sets one
+	ID            MessageID
+	Body, GroupID string    // the message's own; empty while only the store has them
+	Position      uint64    // place in the queue; lower came earlier
+	ReceiveCount  int       // receives so far
+	Until         time.Time // the deadline, of a step that sets one
 }
 
 // Step is what happened. The comment says which states it joins.

@@ -27,6 +27,11 @@ type Options struct {
 	// Limits are those of queues whose configuration doesn't say: queue.SQSLimits
 	// or queue.Unlimited. Attributes in SQS's form keep SQS's ranges.
 	Limits queue.Limits
+
+	// Trace, if not nil, is told of every step in the life of every message in
+	// every queue, before a queue's own Trace is. Steps of one queue come one at a
+	// time, those of several queues at the same time.
+	Trace *queue.Trace
 }
 
 // cooldown is how long a purge, and the deletion of a queue, rule out another.

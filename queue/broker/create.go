@@ -146,7 +146,7 @@ func (q *Queue) createAgain(ctx context.Context, asked description, given []sett
 	if err := agree(q.describe(), asked, given); err != nil {
 		return err
 	}
-	if trace := asked.cfg.Trace; trace != nil && q.Config().Trace == nil {
+	if trace := asked.cfg.Trace; trace != nil && q.describe().cfg.Trace == nil {
 		return q.edit(ctx, func(s *state) error {
 			s.cfg.Trace = trace
 			return nil

@@ -88,7 +88,22 @@ func (h *hub) wired(d *description) queue.Config {
 	if target := h.find(d.redrive.target); target != nil && target.kind == d.kind {
 		cfg.DeadLetter = queue.DeadLetter{Target: target, MaxReceives: d.redrive.maxReceives}
 	}
+	cfg.Trace = traces(h.options.Trace, cfg.Trace)
 	return cfg
+}
+
+// traces returns what tells both, either of which may be nil.
+func traces(first, second *queue.Trace) *queue.Trace {
+	switch {
+	case first == nil || first.Message == nil:
+		return second
+	case second == nil || second.Message == nil:
+		return first
+	}
+	return &queue.Trace{Message: func(e queue.Event) {
+		first.Message(e)
+		second.Message(e)
+	}}
 }
 
 // link keeps h.sources: a queue has its dead-letter queue from now on, or no

@@ -117,7 +117,11 @@ func (q *Queue) SetAttributes(ctx context.Context, attributes map[string]string)
 
 // Config returns the queue's configuration with defaults filled in, in the form
 // that Reconfigure takes.
-func (q *Queue) Config() queue.Config { return q.local().Config() }
+func (q *Queue) Config() queue.Config {
+	cfg := q.local().Config()
+	cfg.Trace = q.describe().cfg.Trace // without Options.Trace
+	return cfg
+}
 
 // Reconfigure replaces the queue's configuration while it runs, and with it the
 // attributes that say the same. Name and ARN may be empty, or must be what they

@@ -13,10 +13,10 @@ func (q *Queue) trace(step queue.Step, seq uint64, until int64) {
 
 func (q *Queue) note(step queue.Step, seq uint64, until int64) {
 	p, i, s := q.find(seq)
-	_, e := p.content(i, s)
+	body, e := p.content(i, s)
 	q.events = append(q.events, queue.Event{
 		Step: step, At: instant(floor(q.clock.now())), Queue: q.config.Load().Name,
-		ID: q.idOf(seq, &e), Position: seq, ReceiveCount: int(s.receives), Until: instant(until),
+		ID: q.idOf(seq, &e), Body: body, GroupID: e[groupField], Position: seq, ReceiveCount: int(s.receives), Until: instant(until),
 	})
 }
 

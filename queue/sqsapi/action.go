@@ -5,17 +5,19 @@ import (
 	"net/http"
 	"reflect"
 
+	"github.com/restantemq/restante/queue"
 	"github.com/restantemq/restante/queue/broker"
 )
 
 // A call is one request for an action, whatever the protocol it came in.
 type call struct {
-	ctx    context.Context
-	broker *broker.Broker // as seen from the account and region of the request
-	header http.Header
-	base   string // what the queue URLs in its answer start with
-	pinned bool   // to the account of broker
-	query  bool   // it came in the Query protocol, which can't tell an empty list from none
+	ctx     context.Context
+	broker  *broker.Broker // as seen from the account and region of the request
+	header  http.Header
+	base    string                          // what the queue URLs in its answer start with
+	pinned  bool                            // to the account of broker
+	through func(*broker.Queue) queue.Queue // of the options
+	query   bool                            // it came in the Query protocol, which can't tell an empty list from none
 
 	// read fills the structure that in points to with the request's members.
 	read func(in any) error

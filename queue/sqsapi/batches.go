@@ -94,7 +94,7 @@ func sendBatch(c *call, in *sendBatchInput) (*sendBatchOutput, error) {
 	}
 	var sent []queue.Sent
 	if len(ms) > 0 {
-		sent, err = q.SendBatch(c.ctx, ms)
+		sent, err = c.messages(q).SendBatch(c.ctx, ms)
 		if err := eachEntry(err, func(i int, err error) {
 			errs[places[i]] = &entryError{err, sendEntryName, places[i] + 1}
 		}); err != nil {
@@ -147,7 +147,7 @@ func deleteBatch(c *call, in *deleteBatchInput) (*deleteBatchOutput, error) {
 		for i := range cs {
 			rs[i] = cs[i].Receipt
 		}
-		return q.DeleteBatch(c.ctx, rs)
+		return c.messages(q).DeleteBatch(c.ctx, rs)
 	})
 	return out, err
 }
@@ -170,7 +170,7 @@ func changeBatch(c *call, in *changeBatchInput) (*changeBatchOutput, error) {
 	}
 	out := new(changeBatchOutput)
 	out.Successful, out.Failed, err = b.do(in.Entries != nil || c.query, func(cs []queue.VisibilityChange) error {
-		return q.ChangeVisibilityBatch(c.ctx, cs)
+		return c.messages(q).ChangeVisibilityBatch(c.ctx, cs)
 	})
 	return out, err
 }

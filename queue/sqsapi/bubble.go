@@ -1,12 +1,12 @@
 package sqsapi
 
 import (
-	"bytes"
 	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/restantemq/restante/queue/internal/bubble"
 )
 
 // A home is where a client was first used: in a bubble of testing/synctest, or
@@ -29,20 +29,11 @@ func (h *home) check() error {
 	if passed := now - h.last.Load(); passed > 0 && passed < int64(time.Millisecond) {
 		return nil
 	}
-	here := currentBubble()
+	here := bubble.Current()
 	h.once.Do(func() { h.bubble = here })
 	if here != h.bubble {
 		return errElsewhere
 	}
 	h.last.Store(now)
 	return nil
-}
-
-// currentBubble returns what the head of a goroutine's stack says of its bubble:
-// "goroutine 7 [running, synctest bubble 1]:".
-func currentBubble() string {
-	var b [128]byte
-	head, _, _ := bytes.Cut(b[:runtime.Stack(b[:], false)], []byte("]"))
-	_, bubble, _ := bytes.Cut(head, []byte("synctest bubble "))
-	return string(bubble)
 }

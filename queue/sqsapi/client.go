@@ -2,6 +2,7 @@ package sqsapi
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -23,12 +24,17 @@ type InProcess struct {
 }
 
 // Client returns a client of the queues of b.
-func Client(b *broker.Broker) *InProcess {
-	return &InProcess{server: newServer(b, Options{})}
+func Client(b *broker.Broker) *InProcess { return ClientWith(b, Options{}) }
+
+// ClientWith is Client with the options of a handler, except that AllowRemote and
+// Hosts play no part: whoever has the client may ask.
+func ClientWith(b *broker.Broker, o Options) *InProcess {
+	return &InProcess{server: newServer(b, o)}
 }
 
 // Do serves r. The error is that of r's context if it ended before there was
-// an answer: then nothing has happened, no message was sent or received.
+// an answer: then nothing has happened, no message was sent or received; or
+// [ErrNoAnswer].
 func (c *InProcess) Do(r *http.Request) (*http.Response, error) {
 	body := r.Body
 	if body == nil {
@@ -45,6 +51,9 @@ func (c *InProcess) Do(r *http.Request) (*http.Response, error) {
 	a := x.answer(nil)
 	if err := r.Context().Err(); err != nil && isContextError(a.err) {
 		return nil, err
+	}
+	if errors.Is(a.err, ErrNoAnswer) {
+		return nil, ErrNoAnswer
 	}
 	return &http.Response{
 		Status:        strconv.Itoa(a.status) + " " + http.StatusText(a.status),

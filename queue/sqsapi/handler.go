@@ -2,6 +2,9 @@ package sqsapi
 
 import (
 	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -45,7 +48,17 @@ type Options struct {
 	// and IP addresses (as Host; as a page's only this machine's) are always allowed;
 	// "*" allows all. Ports don't count.
 	Hosts []string
+
+	// Through, if not nil, returns what sends, receives, deletes and changes of
+	// visibility of q go to in its place: a queue that wraps it, to count or to
+	// misbehave. It is asked for each request. If that queue fails with [ErrNoAnswer],
+	// the client gets none.
+	Through func(q *broker.Queue) queue.Queue
 }
+
+// ErrNoAnswer breaks the connection of the request whose call fails with it, so that
+// its client can't know whether the call took effect. See Options.Through.
+var ErrNoAnswer = fmt.Errorf("the connection broke before the answer: %w", io.ErrUnexpectedEOF)
 
 // Handler serves the queues of b over HTTP, in AWS JSON and in the Query protocol.
 // It takes requests at "/" and at queues' paths, because SDKs send to either.
@@ -93,6 +106,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused = s.options.refusal(r)
 	}
 	a := x.answer(refused)
+	if errors.Is(a.err, ErrNoAnswer) {
+		panic(http.ErrAbortHandler) // the server's word for hanging up
+	}
 	header := w.Header()
 	for name, values := range a.header {
 		header[name] = values
@@ -147,11 +163,12 @@ func (x *exchange) body() ([]byte, error) {
 // call makes a call of the request. Read fills in its input.
 func (x *exchange) call(read func(in any) error) *call {
 	return &call{
-		ctx:    x.r.Context(),
-		broker: x.broker.In(x.place()),
-		pinned: x.options.Scope.Account != "",
-		header: x.r.Header,
-		base:   x.baseURL(),
+		ctx:     x.r.Context(),
+		broker:  x.broker.In(x.place()),
+		pinned:  x.options.Scope.Account != "",
+		through: x.options.Through,
+		header:  x.r.Header,
+		base:    x.baseURL(),
 		read: func(in any) error {
 			err := read(in)
 			x.end() // what the call needs of the body it has copied

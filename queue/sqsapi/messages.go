@@ -25,7 +25,7 @@ func sendMessage(c *call, in *sendMessageInput) (*sendMessageOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	sent, err := q.Send(c.ctx, m)
+	sent, err := c.messages(q).Send(c.ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func receiveMessage(c *call, in *receiveMessageInput) (*receiveMessageOutput, er
 			return nil, &queue.LimitError{Parameter: "MaxNumberOfMessages", Got: 0, Min: 1, Max: queue.MaxReceive, Err: queue.ErrInvalidParameter}
 		}
 	}
-	deliveries, err := q.Receive(c.ctx, o)
+	deliveries, err := c.messages(q).Receive(c.ctx, o)
 	if err != nil {
 		return nil, about(in.ReceiveRequestAttemptId, err)
 	}
@@ -145,7 +145,7 @@ func deleteMessage(c *call, in *deleteMessageInput) (*nothing, error) {
 	}
 	r, err := in.receipt()
 	if err == nil {
-		err = q.Delete(c.ctx, r)
+		err = c.messages(q).Delete(c.ctx, r)
 	}
 	return new(nothing), about(in.ReceiptHandle, err)
 }
@@ -157,7 +157,7 @@ func changeVisibility(c *call, in *changeVisibilityInput) (*nothing, error) {
 	}
 	r, err := in.receipt()
 	if err == nil {
-		err = q.ChangeVisibility(c.ctx, r, time.Duration(*in.VisibilityTimeout)*time.Second)
+		err = c.messages(q).ChangeVisibility(c.ctx, r, time.Duration(*in.VisibilityTimeout)*time.Second)
 	}
 	if err = about(in.ReceiptHandle, err); err != nil {
 		return nil, &changeError{err}

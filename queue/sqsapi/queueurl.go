@@ -3,6 +3,7 @@ package sqsapi
 import (
 	"strings"
 
+	"github.com/restantemq/restante/queue"
 	"github.com/restantemq/restante/queue/broker"
 )
 
@@ -10,6 +11,14 @@ import (
 func (c *call) queue(url string) (*broker.Queue, error) {
 	b, name := c.place(url)
 	return b.GetQueue(name)
+}
+
+// messages returns what the calls about messages of q go to.
+func (c *call) messages(q *broker.Queue) queue.Queue {
+	if c.through == nil {
+		return q
+	}
+	return c.through(q)
 }
 
 // place takes a QueueUrl apart: into where the queue is, and its name. The last
