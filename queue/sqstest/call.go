@@ -1,0 +1,112 @@
+package sqstest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// A call is one that a client makes of a queue, from its begin to its end.
+type call struct {
+	q      *Queue
+	name   string // of the method
+	about  subject
+	began  time.Time
+	faults Faults
+	lost   draw // its answer will be lost; n is zero if not
+}
+
+// A subject is the message that a decision is about.
+type subject struct {
+	name     uint64 // what decisions know it by; of a batch, all its messages
+	body     string
+	position uint64
+}
+
+// begin begins a call, late if it is to be slow. It returns an error if the call fails
+// before it has an effect; end ends it either way. A whole call that is made of
+// entries fails entry by entry, see refused.
+func (q *Queue) begin(ctx context.Context, name string, about subject, entries bool) (*call, error) {
+	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.k.chances()}
+	q.k.calls.add(c)
+	if r, slow := c.hit(Slowed, c.faults.Slow, about); slow {
+		by := c.faults.SlowBy
+		if by == 0 {
+			by = time.Second
+		}
+		by = part(by, r)
+		c.happened(Slowed, about, r, by)
+		timer := time.NewTimer(by)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return c, fmt.Errorf("%s: %w", name, ctx.Err())
+		}
+	}
+	throttle := c.faults.Throttle
+	if entries {
+		throttle = 0
+	}
+	return c, c.fails(name, throttle, c.faults.Lose, about)
+}
+
+// fails decides whether a call fails: with an error if that is before its effect, else
+// c.lost says so.
+func (c *call) fails(name string, throttle, lose float64, about subject) error {
+	q := question{c.q.Name(), about.name, Throttled, name}
+	r := c.q.k.decide.draw(q)
+	most := c.faults.InARow
+	if most == 0 {
+		most = 2
+	}
+	if !c.q.k.decide.within(q, most, r.share() < throttle+lose) {
+		return nil
+	}
+	if r.share() < throttle {
+		c.happened(Throttled, about, r, 0)
+		return fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, queue.ErrThrottled)
+	}
+	c.lost = r
+	return nil
+}
+
+// refused decides whether an entry of a batch is throttled.
+func (c *call) refused(about subject) error {
+	return c.fails(c.name+" entry", c.faults.Throttle, 0, about)
+}
+
+// end ends the call, whose error is err so far: its answer may get lost.
+func (c *call) end(err *error) {
+	if *err == nil || isBatch(*err) {
+		if c.lost.n > 0 {
+			c.happened(Lost, c.about, c.lost, 0)
+			*err = fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, ErrLost)
+		}
+	}
+	c.q.k.calls.remove(c)
+	c.q.k.record.touch()
+}
+
+// hit decides whether a fault of that kind happens, with probability p.
+func (c *call) hit(kind Kind, p float64, about subject) (draw, bool) {
+	if p <= 0 {
+		return draw{}, false
+	}
+	r := c.q.k.decide.draw(question{c.q.Name(), about.name, kind, c.name})
+	return r, r.share() < p
+}
+
+// happened records a fault.
+func (c *call) happened(kind Kind, about subject, r draw, by time.Duration) {
+	c.q.k.record.fault(Fault{
+		At: time.Now(), Queue: c.q.Name(), Call: c.name, Kind: kind, Body: about.body, N: r.n, By: by, position: about.position,
+	})
+}
+
+// part is a part of d, in whole milliseconds, at least one.
+func part(d time.Duration, r draw) time.Duration {
+	return max(time.Duration(r.another().share()*float64(d)).Truncate(time.Millisecond), time.Millisecond)
+}

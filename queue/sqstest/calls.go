@@ -1,0 +1,95 @@
+package sqstest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// calls are those that clients make of queues and that have not returned yet.
+type calls struct {
+	mu      sync.Mutex
+	running []*call
+}
+
+func (cs *calls) add(c *call) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.running = append(cs.running, c)
+}
+
+func (cs *calls) remove(c *call) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.running = slices.DeleteFunc(cs.running, func(other *call) bool { return other == c })
+}
+
+// list describes the calls that are running, a line each.
+func (cs *calls) list(begin time.Time) string {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	var b strings.Builder
+	for _, c := range cs.running {
+		fmt.Fprintf(&b, "  %s of %s, since %v\n", c.name, c.q.Name(), since(begin, c.began))
+	}
+	return b.String()
+}
+
+// later are calls that take effect after they have returned.
+type later struct {
+	mu      sync.Mutex
+	waiting map[*time.Timer]bool
+	running sync.WaitGroup
+	stopped bool
+}
+
+// after calls f once d has passed, unless stop is called before.
+func (l *later) after(d time.Duration, f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return
+	}
+	if l.waiting == nil {
+		l.waiting = make(map[*time.Timer]bool)
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(d, func() {
+		l.mu.Lock()
+		mine := l.waiting[timer]
+		if mine {
+			l.running.Add(1)
+		}
+		l.mu.Unlock()
+		if !mine {
+			return
+		}
+		f()
+		l.mu.Lock()
+		delete(l.waiting, timer)
+		l.mu.Unlock()
+		l.running.Done()
+	})
+	l.waiting[timer] = true
+}
+
+// none reports whether nothing is to come.
+func (l *later) none() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting) == 0
+}
+
+// stop forgets what is to come, and waits for what is under way.
+func (l *later) stop() {
+	l.mu.Lock()
+	l.stopped = true
+	for timer := range l.waiting {
+		timer.Stop()
+	}
+	clear(l.waiting)
+	l.mu.Unlock()
+	l.running.Wait()
+}

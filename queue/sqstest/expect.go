@@ -1,0 +1,156 @@
+package sqstest
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// The questions that most tests ask, as assertions: what isn't so fails the test, and
+// is shown with the lives of the messages concerned, and the test goes on.
+
+// Messages returns all messages that are in the queue now, in every state, without
+// touching them, in the order of the queue.
+func (q *Queue) Messages() []queue.Peeked {
+	q.k.t.Helper()
+	q.k.Settle()
+	inspector, _ := queue.As[queue.Inspector](q.inner)
+	var all []queue.Peeked
+	for m, err := range inspector.Peek(context.Background()) {
+		if err != nil {
+			q.k.t.Fatalf("sqstest: look at the messages of %s: %v", q.Name(), err)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// History returns what became of each message that ever was in the queue, in order of
+// arrival.
+func (q *Queue) History() []*Life {
+	q.k.Settle()
+	return q.k.record.history(q.Name(), q.k.begin)
+}
+
+// Message returns what became of the message of that body that was in the queue. It
+// fails the test if there was none, or more than one.
+func (q *Queue) Message(body string) *Life {
+	q.k.t.Helper()
+	lives := q.of(body)
+	if len(lives) != 1 {
+		q.k.t.Fatalf("sqstest: %d messages %s were in %s, not one\n%s", len(lives), quoted(body), q.Name(), text(lives))
+	}
+	return lives[0]
+}
+
+func (q *Queue) of(body string) []*Life {
+	return slices.DeleteFunc(q.History(), func(l *Life) bool { return l.Body != body })
+}
+
+// ExpectSent fails the test unless so many messages of that body were sent to the queue
+// and accepted. A FIFO queue accepts a duplicate and has no message of it.
+func (q *Queue) ExpectSent(body string, times int) {
+	q.k.t.Helper()
+	q.expectCount(queue.StepAccepted, "sent to", body, times)
+}
+
+// ExpectReceived fails the test unless messages of that body were received from the
+// queue so many times, all together.
+func (q *Queue) ExpectReceived(body string, times int) {
+	q.k.t.Helper()
+	q.expectCount(queue.StepReceived, "received from", body, times)
+}
+
+func (q *Queue) expectCount(s queue.Step, what, body string, times int) {
+	q.k.t.Helper()
+	lives, n := q.of(body), 0
+	for _, l := range lives {
+		n += l.countIn(q.Name(), s)
+	}
+	if n != times {
+		q.k.t.Errorf("sqstest: %s was %s %s %s, not %s\n%s", quoted(body), what, q.Name(), counted(n), counted(times), text(lives))
+	}
+}
+
+// ExpectDeleted fails the test unless there was a message of each of these bodies in
+// the queue, and all of them were deleted there.
+func (q *Queue) ExpectDeleted(bodies ...string) {
+	q.k.t.Helper()
+	q.expectEnd(queue.StepDeleted, "deleted from", bodies)
+}
+
+// ExpectDeadLettered fails the test unless there was a message of each of these bodies
+// in the queue, and all of them were moved to its dead-letter queue.
+func (q *Queue) ExpectDeadLettered(bodies ...string) {
+	q.k.t.Helper()
+	q.expectEnd(queue.StepDeadLettered, "moved to the dead-letter queue from", bodies)
+}
+
+func (q *Queue) expectEnd(s queue.Step, what string, bodies []string) {
+	q.k.t.Helper()
+	for _, body := range bodies {
+		lives := q.of(body)
+		if len(lives) == 0 {
+			q.k.t.Errorf("sqstest: no message %s was in %s", quoted(body), q.Name())
+			continue
+		}
+		others := slices.DeleteFunc(lives, func(l *Life) bool { return l.countIn(q.Name(), s) > 0 })
+		if len(others) > 0 {
+			q.k.t.Errorf("sqstest: %s was not %s %s\n%s", quoted(body), what, q.Name(), text(others))
+		}
+	}
+}
+
+// ExpectOrder fails the test unless the messages of that group which were received from
+// the queue were received for the first time in this order, and are these.
+func (q *Queue) ExpectOrder(group string, bodies ...string) {
+	q.k.t.Helper()
+	q.k.Settle()
+	var got []string
+	seen := make(map[queue.MessageID]bool)
+	events, _, _ := q.k.record.from(0)
+	for _, e := range events {
+		if e.Queue == q.Name() && e.GroupID == group && e.Step == queue.StepReceived && !seen[e.ID] {
+			seen[e.ID] = true
+			got = append(got, e.Body)
+		}
+	}
+	if !slices.Equal(got, bodies) {
+		q.k.t.Errorf("sqstest: group %q of %s was received in another order\n  wanted %s\n  got    %s",
+			group, q.Name(), list(bodies), list(got))
+	}
+}
+
+// ExpectEmpty fails the test unless the queue has no message in any state.
+func (q *Queue) ExpectEmpty() {
+	q.k.t.Helper()
+	if ms := q.Messages(); len(ms) > 0 {
+		var bodies []string
+		for i := range ms {
+			bodies = append(bodies, ms[i].Body)
+		}
+		q.k.t.Errorf("sqstest: %s is not empty: %s", q.Name(), list(bodies))
+	}
+}
+
+func list(bodies []string) string {
+	all := make([]string, len(bodies))
+	for i, b := range bodies {
+		all[i] = quoted(b)
+	}
+	return strings.Join(all, ", ")
+}
+
+func text(lives []*Life) string {
+	var b strings.Builder
+	for i, l := range lives {
+		if i == 10 {
+			b.WriteString("  and others\n")
+			break
+		}
+		b.WriteString(l.String())
+	}
+	return b.String()
+}

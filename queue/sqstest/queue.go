@@ -1,0 +1,119 @@
+package sqstest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/queue/broker"
+)
+
+// A Queue is a queue of a kit: a [queue.Queue] with the kit's faults, which the code
+// under test uses, and what a test asks about it.
+type Queue struct {
+	k     *Kit
+	inner *broker.Queue
+
+	mu     sync.Mutex
+	names  map[uint64]uint64         // what decisions know a message by, by its position
+	equal  map[uint64]int            // how many messages have the same content, by its hash
+	issued map[queue.Receipt]*issued // of messages that are not deleted
+}
+
+// issued is what a receiver was told.
+type issued struct {
+	name     uint64 // what decisions know the message by
+	body     string
+	position uint64
+	receives int
+	until    time.Time // the end of its visibility timeout
+}
+
+var _ queue.Adopter = (*Queue)(nil)
+
+func newQueue(k *Kit, q *broker.Queue) *Queue {
+	return &Queue{
+		k: k, inner: q,
+		names: make(map[uint64]uint64), equal: make(map[uint64]int), issued: make(map[queue.Receipt]*issued),
+	}
+}
+
+// Name returns the queue's name.
+func (q *Queue) Name() string { return q.inner.Name() }
+
+// Kind tells whether the queue is a Standard or a FIFO queue.
+func (q *Queue) Kind() queue.Kind { return q.inner.Kind() }
+
+// ARN returns the queue's Amazon Resource Name.
+func (q *Queue) ARN() string { return q.inner.ARN() }
+
+// URL returns the queue's URL, for calls of an SDK.
+func (q *Queue) URL() string { return q.inner.URL("") }
+
+// Unwrap returns the *broker.Queue, which never misbehaves.
+func (q *Queue) Unwrap() queue.Queue { return q.inner }
+
+// Adopt implements [queue.Adopter].
+func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Change) error {
+	return q.inner.Adopt(ctx, ms, leaving)
+}
+
+// Store implements [queue.Adopter].
+func (q *Queue) Store() queue.Store { return q.inner.Store() }
+
+// Close closes the queue; the kit does so at the end of its test.
+func (q *Queue) Close() error { return q.inner.Close() }
+
+// loose reports whether the queue keeps the weaker promises of Standard queues.
+func (q *Queue) loose() bool {
+	return q.inner.Kind() == queue.Standard && !q.inner.Config().FencedReceipts
+}
+
+// issue remembers what the receiver of d is told.
+func (q *Queue) issue(d *queue.Delivery) *issued {
+	var position uint64
+	if fields, ok := d.Receipt.Fields(); ok {
+		position = fields.Seq
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	name, known := q.names[position]
+	if !known {
+		content := contentOf(&d.Message)
+		q.equal[content]++
+		name = mix(content + uint64(q.equal[content]))
+		q.names[position] = name
+	}
+	i := &issued{name: name, body: d.Body, position: position, receives: d.ReceiveCount, until: d.VisibleAt}
+	q.issued[d.Receipt] = i
+	return i
+}
+
+// told returns what the receiver with that receipt was told; of a receipt that came
+// another way or is used up, only what decisions know the message by.
+func (q *Queue) told(r queue.Receipt) *issued {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := q.issued[r]; i != nil {
+		copied := *i
+		return &copied
+	}
+	fields, _ := r.Fields()
+	return &issued{name: q.names[fields.Seq], position: fields.Seq}
+}
+
+// settled forgets a receipt that has been used up, or, with another end of the
+// visibility timeout, changes what its receiver was told.
+func (q *Queue) settled(r queue.Receipt, until time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := q.issued[r]; i != nil && !until.IsZero() {
+		i.until = until
+	} else {
+		delete(q.issued, r)
+	}
+}
+
+// contentOf is what decisions know a message by that has not been received.
+func contentOf(m *queue.Message) uint64 { return hashText(m.GroupID, m.Body) }

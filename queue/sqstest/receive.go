@@ -1,0 +1,107 @@
+package sqstest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// Receive implements [queue.Queue]. Further errors are those of [Faults].
+func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) (ds []queue.Delivery, err error) {
+	c, err := q.begin(ctx, "Receive", subject{}, false)
+	defer func() {
+		if c.end(&err); err != nil {
+			ds = nil
+		}
+	}()
+	if err != nil || q.loose() && c.empty(o) {
+		return nil, err
+	}
+	wanted := o.Max
+	fewer, partial := c.hit(FewerThan, c.faults.Partial, subject{})
+	if partial = partial && wanted > 1; partial {
+		o.Max = 1 + int(fewer.another().bits%uint64(wanted-1))
+	}
+	if ds, err = q.inner.Receive(ctx, o); err != nil {
+		return nil, err
+	}
+	if partial && len(ds) == o.Max && q.Stats().Visible > 0 {
+		c.happened(FewerThan, subject{}, fewer, 0)
+	}
+	skew := q.skew(c.faults.Skew)
+	told := make(map[queue.Receipt]uint64, len(ds))
+	for i := range ds {
+		d := &ds[i]
+		issued := q.issue(d)
+		told[d.Receipt] = issued.name
+		d.SentAt, d.FirstReceivedAt = d.SentAt.Add(skew), d.FirstReceivedAt.Add(skew)
+		if q.loose() {
+			c.duplicate(ctx, d, issued)
+		}
+	}
+	if q.loose() && len(ds) > 1 {
+		if r, hit := c.hit(Shuffled, c.faults.Shuffle, subject{}); hit {
+			slices.SortFunc(ds, func(x, y queue.Delivery) int {
+				return cmp.Compare(mix(told[x.Receipt]^r.bits), mix(told[y.Receipt]^r.bits))
+			})
+			c.happened(Shuffled, subject{}, r, 0)
+		}
+	}
+	return ds, nil
+}
+
+// empty decides whether a short poll returns nothing.
+func (c *call) empty(o queue.ReceiveOptions) bool {
+	if c.faults.Empty <= 0 || o.Wait > 0 || o.Wait == 0 && c.q.inner.Config().ReceiveWait > 0 {
+		return false
+	}
+	k := c.q.k
+	q := question{c.q.Name(), 0, EmptyAnswer, c.name}
+	r := k.decide.draw(q)
+	most := c.faults.InARow
+	if most == 0 {
+		most = 2
+	}
+	if !k.decide.within(q, most, r.share() < c.faults.Empty) {
+		return false
+	}
+	if c.q.Stats().Visible == 0 {
+		return false // it will be empty anyway
+	}
+	c.happened(EmptyAnswer, subject{}, r, 0)
+	return true
+}
+
+// duplicate lets the message of d come back while its receiver holds it, but not into
+// the dead-letter queue.
+func (c *call) duplicate(ctx context.Context, d *queue.Delivery, i *issued) {
+	left := time.Until(d.VisibleAt)
+	if left <= time.Millisecond || c.lost.n > 0 || c.lastReceive(i) {
+		return
+	}
+	about := subject{i.name, i.body, i.position}
+	r, hit := c.hit(Duplicated, c.faults.Duplicate, about)
+	if !hit {
+		return
+	}
+	early := part(left-time.Millisecond, r)
+	if c.q.inner.ChangeVisibility(context.WithoutCancel(ctx), d.Receipt, left-early) == nil {
+		c.happened(Duplicated, about, r, early)
+	}
+}
+
+// lastReceive reports whether the next receive of a message would send it to the
+// dead-letter queue.
+func (c *call) lastReceive(i *issued) bool {
+	letter := c.q.inner.Config().DeadLetter
+	return letter.Target != nil && i.receives >= letter.MaxReceives
+}
+
+// skew is how far the queue's clock is from the caller's: always the same.
+func (q *Queue) skew(most time.Duration) time.Duration {
+	bits := mix(mix(q.k.seed) ^ hashText("skew", q.Name()))
+	return time.Duration((2*draw{bits: bits}.share() - 1) * float64(most)).Truncate(time.Millisecond)
+}

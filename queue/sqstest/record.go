@@ -1,0 +1,161 @@
+package sqstest
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// A record keeps all that has happened in a kit.
+type record struct {
+	mu      sync.Mutex
+	events  []queue.Event
+	lives   map[queue.MessageID]*Life
+	visits  map[string][]*Life // by queue, in order of arrival
+	names   []string           // of queues, in the order in which they had their first message
+	faults  []Fault
+	changed chan struct{} // closed at the next change; nil while nobody waits for one
+	closed  bool
+}
+
+func newRecord() *record {
+	return &record{lives: make(map[queue.MessageID]*Life), visits: make(map[string][]*Life)}
+}
+
+// note is the Trace of all queues.
+func (r *record) note(e queue.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+	l := r.lives[e.ID]
+	if l == nil {
+		l = &Life{ID: e.ID, Body: e.Body, GroupID: e.GroupID, n: len(r.visits[e.Queue]) + 1}
+		r.lives[e.ID] = l
+	}
+	if !l.wasAt(placeOf(&e)) {
+		if r.visits[e.Queue] == nil {
+			r.names = append(r.names, e.Queue)
+		}
+		r.visits[e.Queue] = append(r.visits[e.Queue], l)
+	}
+	l.add(e)
+	r.change()
+}
+
+// fault keeps f.
+func (r *record) fault(f Fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults = append(r.faults, f)
+}
+
+// touch tells who waits for a change that there was one: a call has ended.
+func (r *record) touch() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.change()
+}
+
+// change wakes who waits for one. The caller must hold r.mu.
+func (r *record) change() {
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+// next returns a channel that is closed at the next change. The caller must hold r.mu.
+func (r *record) next() <-chan struct{} {
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	return r.changed
+}
+
+// from returns the events from number i on, and a channel that is closed when there
+// are more.
+func (r *record) from(i int) (events []queue.Event, more <-chan struct{}, closed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.events[i:len(r.events):len(r.events)], r.next(), r.closed
+}
+
+// all yields all events, and those to come until ctx or the record ends.
+func (r *record) all(ctx context.Context) iter.Seq[queue.Event] {
+	return func(yield func(queue.Event) bool) {
+		for i := 0; ; {
+			events, more, closed := r.from(i)
+			for _, e := range events {
+				if !yield(e) {
+					return
+				}
+			}
+			i += len(events)
+			switch {
+			case len(events) > 0:
+			case closed:
+				return
+			default:
+				select {
+				case <-more:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}
+}
+
+// close ends the waiting for events.
+func (r *record) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.change()
+}
+
+// history returns copies of the lives of the messages that were in a queue, or, if name
+// is empty, of all, by the queue where they began.
+func (r *record) history(name string, begin time.Time) (lives []*Life) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names := []string{name}
+	if name == "" {
+		names = r.names
+	}
+	had := make(map[*Life]bool)
+	at := make(map[place]*Life)
+	for _, name := range names {
+		for _, l := range r.visits[name] {
+			if had[l] || len(names) > 1 && l.Events[0].Queue != name {
+				continue
+			}
+			had[l] = true
+			copied := *l
+			copied.Events = slices.Clone(l.Events)
+			copied.begin = begin
+			lives = append(lives, &copied)
+			for i := range l.Events {
+				at[placeOf(&l.Events[i])] = &copied
+			}
+		}
+	}
+	for _, f := range r.faults {
+		if l := at[place{f.Queue, f.position}]; l != nil {
+			l.faults = append(l.faults, f)
+		}
+	}
+	return lives
+}
+
+// A place is where a message is. Positions begin with 1.
+type place struct {
+	queue    string
+	position uint64
+}
+
+func placeOf(e *queue.Event) place { return place{e.Queue, e.Position} }

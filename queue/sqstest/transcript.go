@@ -1,0 +1,192 @@
+package sqstest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/restantemq/restante/queue"
+)
+
+// Transcript returns what has happened: each message with every step of its life, by
+// the queue in which it began, and the faults that concern no message. Times are those
+// since New. Clients that do the same, in one goroutine and in a bubble, get the same
+// transcript for the same seed, byte for byte.
+func (k *Kit) Transcript() string {
+	k.Settle()
+	var b strings.Builder
+	fmt.Fprintf(&b, "transcript with seed %d (%s=%d repeats it), times since sqstest.New\n", k.seed, SeedVariable, k.seed)
+	lives := k.record.history("", k.begin)
+	heading := ""
+	for _, l := range lives {
+		if from := l.Events[0].Queue; from != heading {
+			heading = from
+			k.head(&b, heading)
+		}
+		b.WriteString(l.String())
+	}
+	if len(lives) == 0 {
+		b.WriteString("\nno message was sent\n")
+	}
+	k.otherFaults(&b)
+	return b.String()
+}
+
+// head sums up a queue.
+func (k *Kit) head(b *strings.Builder, name string) {
+	var parts []string
+	if q, err := k.broker.GetQueue(name); err == nil {
+		s := stats(q)
+		for _, n := range []struct {
+			n    int
+			what string
+		}{{int(s.Accepted), "sent"}, {int(s.Adopted), "arrived"}, {s.Visible, "visible"}, {s.InFlight, "in flight"}, {s.Delayed, "delayed"},
+			{int(s.Deleted), "deleted"}, {int(s.Moved), "moved away"}, {int(s.Expired), "expired"}, {int(s.Purged), "purged"}} {
+			if n.n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", n.n, n.what))
+			}
+		}
+	}
+	fmt.Fprintf(b, "\n%s: %s\n", name, strings.Join(parts, ", "))
+}
+
+// otherFaults writes those that stand with no message.
+func (k *Kit) otherFaults(b *strings.Builder) {
+	faults := slices.DeleteFunc(k.Faults(), func(f Fault) bool { return f.position != 0 })
+	slices.SortStableFunc(faults, func(x, y Fault) int {
+		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Queue, y.Queue), cmp.Compare(x.Call, y.Call), cmp.Compare(x.Body, y.Body), cmp.Compare(x.N, y.N))
+	})
+	if len(faults) > 0 {
+		b.WriteString("\nfaults:\n")
+	}
+	for _, f := range faults {
+		line(b, k.begin, f.At, f.String())
+	}
+}
+
+// String tells what happened, but not when.
+func (f Fault) String() string {
+	var b strings.Builder
+	if f.Queue != "" {
+		b.WriteString(f.Queue + ": ")
+	}
+	b.WriteString(f.Call)
+	if f.Body != "" {
+		b.WriteString(" " + quoted(f.Body))
+	}
+	b.WriteString(": " + string(f.Kind))
+	switch {
+	case f.Kind == Duplicated:
+		fmt.Fprintf(&b, ", back %v early", f.By)
+	case f.By > 0:
+		fmt.Fprintf(&b, ", by %v", f.By)
+	}
+	return b.String()
+}
+
+// String returns the message's part of a transcript: a line for each thing that
+// happened to it.
+func (l *Life) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  #%d %s", l.n, quoted(l.Body))
+	if l.GroupID != "" {
+		fmt.Fprintf(&b, ", group %q", l.GroupID)
+	}
+	b.WriteString("\n")
+	faults := l.faults
+	for i := range l.Events {
+		e := &l.Events[i]
+		for len(faults) > 0 && faults[0].At.Before(e.At) {
+			line(&b, l.begin, faults[0].At, "! "+faults[0].String())
+			faults = faults[1:]
+		}
+		said := told(e)
+		if e.Step == queue.StepVisible && i > 0 && e.At.Equal(l.Events[i-1].At) {
+			continue // it goes without saying
+		}
+		if e.Queue != l.Events[0].Queue {
+			said = e.Queue + ": " + said
+		}
+		line(&b, l.begin, e.At, said)
+	}
+	for _, f := range faults {
+		line(&b, l.begin, f.At, "! "+f.String())
+	}
+	return b.String()
+}
+
+// told puts an event into words.
+func told(e *queue.Event) string {
+	hidden := ""
+	if !e.Until.IsZero() {
+		hidden = fmt.Sprintf(", for %v", rounded(e.Until.Sub(e.At)))
+	}
+	switch e.Step {
+	case queue.StepAccepted:
+		return "sent"
+	case queue.StepDelayed:
+		return "delayed" + hidden
+	case queue.StepReceived:
+		return "received (" + strconv.Itoa(e.ReceiveCount) + ")" + hidden
+	case queue.StepExtended:
+		return "hidden" + hidden
+	case queue.StepTimedOut:
+		return "visible again, timed out"
+	case queue.StepReleased:
+		return "visible again, released"
+	case queue.StepDeadLettered:
+		return "moved to the dead-letter queue"
+	case queue.StepAdopted:
+		return "arrived"
+	}
+	return e.Step.String()
+}
+
+func line(b *strings.Builder, begin, at time.Time, text string) {
+	fmt.Fprintf(b, "    %14v  %s\n", since(begin, at), text)
+}
+
+// since is the time from begin to at, as transcripts say it.
+func since(begin, at time.Time) time.Duration { return rounded(at.Sub(begin)) }
+
+func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// quoted is a body as transcripts show it: its beginning, if it is long.
+func quoted(body string) string {
+	const most = 60
+	if len(body) <= most {
+		return strconv.Quote(body)
+	}
+	end := most
+	for end > 0 && !utf8.RuneStart(body[end]) {
+		end--
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strconv.Quote(body[:end]), len(body))
+}
+
+func counted(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// cut shortens a transcript that nobody would read.
+func cut(transcript string) string {
+	const most = 64 << 10
+	if len(transcript) <= most {
+		return transcript
+	}
+	head := transcript[:most]
+	head = head[:strings.LastIndexByte(head, '\n')+1]
+	return fmt.Sprintf("%s  … and %d lines more; Kit.Transcript has all\n", head, strings.Count(transcript[len(head):], "\n"))
+}
