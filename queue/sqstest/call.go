@@ -3,6 +3,7 @@ package sqstest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/restantemq/restante/queue"
@@ -29,7 +30,10 @@ type subject struct {
 // before it has an effect; end ends it either way. A whole call that is made of
 // entries fails entry by entry, see refused.
 func (q *Queue) begin(ctx context.Context, name string, about subject, entries bool) (*call, error) {
-	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.k.chances()}
+	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.chances()}
+	if only := c.faults.Calls; len(only) > 0 && !slices.Contains(only, name) {
+		c.faults.Throttle, c.faults.Lose, c.faults.Slow = 0, 0, 0
+	}
 	q.k.calls.add(c)
 	if r, slow := c.hit(Slowed, c.faults.Slow, about); slow {
 		by := c.faults.SlowBy

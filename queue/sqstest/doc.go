@@ -7,7 +7,7 @@
 //			jobs := k.Create("jobs", queue.Config{})
 //			go consume(t.Context(), jobs) // the code under test
 //			jobs.Send(t.Context(), queue.Message{Body: "one"})
-//			jobs.RunUntilDrained(time.Hour)
+//			jobs.ExpectDrained(time.Hour)
 //			jobs.ExpectDeleted("one")
 //		})
 //	}
@@ -52,4 +52,8 @@
 //
 // A message is known by its queue, body and group, and by its number among equal
 // ones; a receive by its number among those of its queue; a batch by what is in it.
+// What the seed can't decide is the order in which goroutines run at one instant, say
+// when a timeout and a call fall on the same millisecond, and what the code under test
+// leaves to chance: the AWS SDK's pauses between attempts are random unless its retryer
+// has a Backoff of the test's.
 package sqstest

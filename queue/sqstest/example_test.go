@@ -46,9 +46,7 @@ func TestConsumer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if !jobs.RunUntilDrained(time.Hour) {
-			t.Error("an hour is not enough")
-		}
+		jobs.ExpectDrained(time.Hour)
 		jobs.ExpectDeleted("one", "two")
 		jobs.ExpectDeadLettered("bad")
 		dead.ExpectReceived("bad", 0)

@@ -2,8 +2,10 @@ package sqstest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/restantemq/restante/queue"
 )
@@ -40,7 +42,7 @@ func (q *Queue) Message(body string) *Life {
 	q.k.t.Helper()
 	lives := q.of(body)
 	if len(lives) != 1 {
-		q.k.t.Fatalf("sqstest: %d messages %s were in %s, not one\n%s", len(lives), quoted(body), q.Name(), text(lives))
+		q.k.t.Fatalf("sqstest: %d messages %s were in %s, not one\n%s", len(lives), quoted(body), q.Name(), q.k.shown.text(lives))
 	}
 	return lives[0]
 }
@@ -70,7 +72,7 @@ func (q *Queue) expectCount(s queue.Step, what, body string, times int) {
 		n += l.countIn(q.Name(), s)
 	}
 	if n != times {
-		q.k.t.Errorf("sqstest: %s was %s %s %s, not %s\n%s", quoted(body), what, q.Name(), counted(n), counted(times), text(lives))
+		q.k.t.Errorf("sqstest: %s was %s %s %s, not %s\n%s", quoted(body), what, q.Name(), counted(n), counted(times), q.k.shown.text(lives))
 	}
 }
 
@@ -98,7 +100,7 @@ func (q *Queue) expectEnd(s queue.Step, what string, bodies []string) {
 		}
 		others := slices.DeleteFunc(lives, func(l *Life) bool { return l.countIn(q.Name(), s) > 0 })
 		if len(others) > 0 {
-			q.k.t.Errorf("sqstest: %s was not %s %s\n%s", quoted(body), what, q.Name(), text(others))
+			q.k.t.Errorf("sqstest: %s was not %s %s\n%s", quoted(body), what, q.Name(), q.k.shown.text(others))
 		}
 	}
 }
@@ -118,7 +120,7 @@ func (q *Queue) ExpectOrder(group string, bodies ...string) {
 		}
 	}
 	if !slices.Equal(got, bodies) {
-		q.k.t.Errorf("sqstest: group %q of %s was received in another order\n  wanted %s\n  got    %s",
+		q.k.t.Errorf("sqstest: of group %q of %s other messages were received, or in another order\n  wanted %s\n  got    %s",
 			group, q.Name(), list(bodies), list(got))
 	}
 }
@@ -126,13 +128,18 @@ func (q *Queue) ExpectOrder(group string, bodies ...string) {
 // ExpectEmpty fails the test unless the queue has no message in any state.
 func (q *Queue) ExpectEmpty() {
 	q.k.t.Helper()
-	if ms := q.Messages(); len(ms) > 0 {
-		var bodies []string
-		for i := range ms {
-			bodies = append(bodies, ms[i].Body)
-		}
-		q.k.t.Errorf("sqstest: %s is not empty: %s", q.Name(), list(bodies))
+	if bodies := q.bodies(); bodies != "" {
+		q.k.t.Errorf("sqstest: %s is not empty: %s", q.Name(), bodies)
 	}
+}
+
+// bodies lists the messages that are in the queue now.
+func (q *Queue) bodies() string {
+	var bodies []string
+	for _, m := range q.Messages() {
+		bodies = append(bodies, m.Body)
+	}
+	return list(bodies)
 }
 
 func list(bodies []string) string {
@@ -143,13 +150,30 @@ func list(bodies []string) string {
 	return strings.Join(all, ", ")
 }
 
-func text(lives []*Life) string {
+// shown remembers which lives the log has, and how far.
+type shown struct {
+	mu    sync.Mutex
+	steps map[queue.MessageID]int
+}
+
+// text shows lives, each once unless it has gone on.
+func (s *shown) text(lives []*Life) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.steps == nil {
+		s.steps = make(map[queue.MessageID]int)
+	}
 	var b strings.Builder
 	for i, l := range lives {
 		if i == 10 {
-			b.WriteString("  and others\n")
+			fmt.Fprintf(&b, "  and %d others\n", len(lives)-i)
 			break
 		}
+		if s.steps[l.ID] == len(l.Events) {
+			fmt.Fprintf(&b, "%s, see above\n", strings.TrimSuffix(l.head(), "\n"))
+			continue
+		}
+		s.steps[l.ID] = len(l.Events)
 		b.WriteString(l.String())
 	}
 	return b.String()

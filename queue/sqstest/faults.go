@@ -46,7 +46,8 @@ type Faults struct {
 	Partial float64
 
 	// Throttle is of any call: it fails with queue.ErrThrottled and has had no effect. In
-	// a batch that is so of each entry, but of a FIFO queue's SendBatch as a whole.
+	// a batch that is so of each entry; in a FIFO queue's SendBatch the later entries of
+	// the same group fail with it.
 	Throttle float64
 
 	// Lose is of any call: it takes effect, and then its answer is lost. From a Queue it
@@ -66,6 +67,10 @@ type Faults struct {
 	// together. Zero means 2, so that the three attempts which SDKs make suffice; a
 	// negative number is no bound.
 	InARow int
+
+	// Calls are the methods of queue.Queue that Throttle, Lose and Slow happen to, such
+	// as "Delete". None means all.
+	Calls []string
 }
 
 // Realistic returns the faults that clients of a busy Standard queue should expect,
@@ -78,9 +83,9 @@ func Realistic() Faults {
 }
 
 const (
-	lateBy       = 2 * time.Second // of Faults.Late, at most
-	lateDeleteBy = 5 * time.Second
-	againWithin  = time.Second // a message whose delete is late is receivable again
+	lateBy       = 2 * time.Second                    // of Faults.Late, at most
+	lateDeleteBy = 5*time.Second - time.Millisecond/2 // never at one instant with a timeout
+	againWithin  = time.Second                        // a message whose delete is late is receivable again
 )
 
 // ErrLost is the error of a call that took effect but whose answer was lost. It is

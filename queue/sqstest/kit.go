@@ -2,11 +2,11 @@ package sqstest
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +54,7 @@ type Kit struct {
 	calls    calls
 	later    later
 	settling chan struct{} // holds a token while somebody waits for the bubble
+	shown    shown
 
 	mu     sync.Mutex
 	faults Faults
@@ -202,8 +203,8 @@ func (k *Kit) Handler() http.Handler { return sqsapi.Handler(k.broker, k.served(
 // Seed returns the seed that decides which faults happen.
 func (k *Kit) Seed() uint64 { return k.seed }
 
-// Misbehave replaces the faults from now on; the zero Faults end them. Deletes that
-// are late take effect as they would have.
+// Misbehave replaces the faults of all queues from now on that have none of their own;
+// the zero Faults end them. Deletes that are late take effect as they would have.
 func (k *Kit) Misbehave(f Faults) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -228,7 +229,7 @@ func (k *Kit) Chance(p float64, what ...string) bool {
 	if r.share() >= p {
 		return false
 	}
-	k.record.fault(Fault{At: time.Now(), Call: words(what), Kind: Chosen, N: r.n})
+	k.record.fault(Fault{At: time.Now(), Call: strings.Join(what, " "), Kind: Chosen, N: r.n})
 	return true
 }
 
@@ -250,5 +251,3 @@ func (k *Kit) History() []*Life {
 	k.Settle()
 	return k.record.history("", k.begin)
 }
-
-func words(what []string) string { return fmt.Sprintf("%q", what) }

@@ -16,6 +16,7 @@ type Queue struct {
 	inner *broker.Queue
 
 	mu     sync.Mutex
+	faults *Faults                   // in place of the kit's, if not nil
 	names  map[uint64]uint64         // what decisions know a message by, by its position
 	equal  map[uint64]int            // how many messages have the same content, by its hash
 	issued map[queue.Receipt]*issued // of messages that are not deleted
@@ -64,6 +65,23 @@ func (q *Queue) Store() queue.Store { return q.inner.Store() }
 
 // Close closes the queue; the kit does so at the end of its test.
 func (q *Queue) Close() error { return q.inner.Close() }
+
+// Misbehave replaces the faults of this queue from now on, whatever those of the kit
+// are; the zero Faults end them.
+func (q *Queue) Misbehave(f Faults) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.faults = &f
+}
+
+func (q *Queue) chances() Faults {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.faults != nil {
+		return *q.faults
+	}
+	return q.k.chances()
+}
 
 // loose reports whether the queue keeps the weaker promises of Standard queues.
 func (q *Queue) loose() bool {

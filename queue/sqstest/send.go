@@ -41,7 +41,7 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) (sent []queue
 	for i := range ms {
 		whole.name = mix(whole.name ^ contentOf(&ms[i]))
 	}
-	apart := q.inner.Kind() == queue.Standard && len(ms) > 0 && len(ms) <= queue.MaxBatch
+	apart := len(ms) > 0 && len(ms) <= queue.MaxBatch
 	c, err := q.begin(ctx, "SendBatch", whole, apart)
 	defer func() {
 		if c.end(&err); err != nil && !isBatch(err) {
@@ -53,10 +53,18 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) (sent []queue
 	}
 	var b entries
 	kept := make([]queue.Message, 0, len(ms))
+	held := make(map[string]error) // FIFO groups of which an entry failed
 	for i, m := range ms {
+		if err := held[m.GroupID]; err != nil {
+			b.fail(i, err)
+			continue
+		}
 		if apart {
 			if err := c.refused(subject{name: contentOf(&m), body: m.Body}); err != nil {
 				b.fail(i, err)
+				if q.inner.Kind() == queue.FIFO {
+					held[m.GroupID] = err
+				}
 				continue
 			}
 		}

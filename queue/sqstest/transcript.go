@@ -63,9 +63,23 @@ func (k *Kit) otherFaults(b *strings.Builder) {
 	if len(faults) > 0 {
 		b.WriteString("\nfaults:\n")
 	}
-	for _, f := range faults {
-		line(b, k.begin, f.At, f.String())
+	for i := 0; i < len(faults); {
+		n := i + 1 // a fault that happens again and again is one line
+		for n < len(faults) && faults[n].same(faults[i]) {
+			n++
+		}
+		said := faults[i].String()
+		if n > i+1 {
+			said += fmt.Sprintf(" (%d times, the last at %v)", n-i, since(k.begin, faults[n-1].At))
+		}
+		line(b, k.begin, faults[i].At, said)
+		i = n
 	}
+}
+
+// same reports whether two faults differ in nothing but when, and by how much.
+func (f Fault) same(g Fault) bool {
+	return f.Queue == g.Queue && f.Call == g.Call && f.Kind == g.Kind && f.Body == g.Body
 }
 
 // String tells what happened, but not when.
@@ -78,12 +92,14 @@ func (f Fault) String() string {
 	if f.Body != "" {
 		b.WriteString(" " + quoted(f.Body))
 	}
-	b.WriteString(": " + string(f.Kind))
+	if f.Kind != Chosen {
+		b.WriteString(": " + string(f.Kind))
+	}
 	switch {
 	case f.Kind == Duplicated:
-		fmt.Fprintf(&b, ", back %v early", f.By)
+		fmt.Fprintf(&b, ", back %v early", rounded(f.By))
 	case f.By > 0:
-		fmt.Fprintf(&b, ", by %v", f.By)
+		fmt.Fprintf(&b, ", by %v", rounded(f.By))
 	}
 	return b.String()
 }
@@ -92,13 +108,9 @@ func (f Fault) String() string {
 // happened to it.
 func (l *Life) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  #%d %s", l.n, quoted(l.Body))
-	if l.GroupID != "" {
-		fmt.Fprintf(&b, ", group %q", l.GroupID)
-	}
-	b.WriteString("\n")
+	b.WriteString(l.head())
 	faults := l.faults
-	for i := range l.Events {
+	for i := 0; i < len(l.Events); i++ {
 		e := &l.Events[i]
 		for len(faults) > 0 && faults[0].At.Before(e.At) {
 			line(&b, l.begin, faults[0].At, "! "+faults[0].String())
@@ -111,12 +123,29 @@ func (l *Life) String() string {
 		if e.Queue != l.Events[0].Queue {
 			said = e.Queue + ": " + said
 		}
+		last := i // of a run of extensions, which a heartbeat makes
+		for last+1 < len(l.Events) && e.Step == queue.StepExtended && l.Events[last+1].Step == e.Step &&
+			(len(faults) == 0 || l.Events[last+1].At.Before(faults[0].At)) {
+			last++
+		}
+		if last > i+1 {
+			said += fmt.Sprintf(" (%d times, the last at %v)", last-i+1, since(l.begin, l.Events[last].At))
+			i = last
+		}
 		line(&b, l.begin, e.At, said)
 	}
 	for _, f := range faults {
 		line(&b, l.begin, f.At, "! "+f.String())
 	}
 	return b.String()
+}
+
+// head is the first line of a life.
+func (l *Life) head() string {
+	if l.GroupID == "" {
+		return fmt.Sprintf("  #%d %s\n", l.n, quoted(l.Body))
+	}
+	return fmt.Sprintf("  #%d %s, group %q\n", l.n, quoted(l.Body), l.GroupID)
 }
 
 // told puts an event into words.
@@ -158,6 +187,9 @@ func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 // quoted is a body as transcripts show it: its beginning, if it is long.
 func quoted(body string) string {
 	const most = 60
+	if len(body) <= most && strings.Contains(body, `"`) && strconv.CanBackquote(body) {
+		return "`" + body + "`" // JSON stays readable
+	}
 	if len(body) <= most {
 		return strconv.Quote(body)
 	}

@@ -46,8 +46,9 @@ func (k *Kit) WaitFor(predicate func() bool) {
 }
 
 // WaitIdle waits until nothing is due: no message of any queue is pending, delayed or
-// in flight, and no delete is late. Messages may be visible. It fails the test after
-// Options.Patience.
+// in flight, and no delete is late. Messages may be visible, also because their consumer
+// makes a pause or is slow: what a consumer should empty, wait for with
+// [Queue.ExpectDrained]. It fails the test after Options.Patience.
 func (k *Kit) WaitIdle() {
 	k.t.Helper()
 	idle := func() bool {
@@ -63,6 +64,15 @@ func (k *Kit) WaitIdle() {
 func (q *Queue) RunUntilDrained(limit time.Duration) bool {
 	q.k.t.Helper()
 	return q.k.wait(limit, func() bool { return left(q.Stats()) == 0 })
+}
+
+// ExpectDrained waits until the queue has no message in any state, and fails the test,
+// which does not go on, if the limit passes before.
+func (q *Queue) ExpectDrained(limit time.Duration) {
+	q.k.t.Helper()
+	if !q.RunUntilDrained(limit) {
+		q.k.t.Fatalf("sqstest: %s is not drained after %v: %s", q.Name(), limit, q.bodies())
+	}
 }
 
 // ExpectNone fails the test if an event that matches happens until d has passed, the
