@@ -37,6 +37,13 @@
 //     together are visible again, and the latency of Send meanwhile (expiring)
 //     and before (idle): what a Send would take that began at any moment of it.
 //   - idle_polls, idle_queues: what waiting receivers and unused queues cost.
+//   - sdk_redrive: the wall time of a whole test with the AWS SDK for Go, written with
+//     package sqstest: queues are made, a message is received twice from the one
+//     with a visibility timeout of twelve hours, which pass each time, and then
+//     from its dead-letter queue, and deleted there. Beside it a test that only
+//     makes a kit (empty), how often the test calls the SDK (calls), and the time
+//     that passes for it (virtual). Its first round is that of a process that has
+//     not used the SDK before, as that of a single test is.
 //   - sqs: Send, Receive and Delete of a message with the AWS SDK for Go, in
 //     process and over HTTP on the loopback interface; beside it the same SDK
 //     where the answers are constants (constants), so that what is left is what

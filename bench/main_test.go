@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/queue/sqstest"
 )
 
 // tinyPlan goes through everything and measures nothing.
@@ -32,7 +34,7 @@ var ratioNames = []string{
 	"lifecycle_batch10_over_chan", "lifecycle_batch1_over_chan", "backlog_1e7_over_1e3",
 	"allocs_per_lifecycle", "bytes_per_message", "idle_polls_core_share",
 	"fifo_1e6_groups_over_standard", "standard_ungrouped_over_plain",
-	"sqs_in_process_over_constants", "sqs_http_speed_of_constants",
+	"sdk_12h_redrive_ms", "sqs_in_process_over_constants", "sqs_http_speed_of_constants",
 }
 
 // slowRatioNames are those that -quick leaves out.
@@ -190,6 +192,51 @@ func TestLabels(t *testing.T) {
 	var m queue.Message
 	newLabels(nil).next(&m)
 	assert.Zero(t, m, "a Standard queue refuses IDs")
+}
+
+// With -v it prints the row, in a process that has not used the SDK before if it
+// runs alone.
+func TestSDKRedrive(t *testing.T) {
+	p := tinyPlan
+	p.rounds = fullPlan.rounds
+	g := group{"test", p.rounds, testEntries()}
+	hop := entry{name: chanName, trial: &chanHop{bodies: newRing(64), duration: p.duration}}
+	var rs results
+	require.NoError(t, g.measure(&rs, hop, &progress{to: io.Discard, began: time.Now()}))
+	list := ratios(p, &rs)
+	require.Len(t, list, 1)
+	assert.Equal(t, "sdk_12h_redrive_ms", list[0].name)
+	assert.Equal(t, rs.find("", sdkRedriveName).Median, list[0].Value, "in the unit of the row")
+	assert.Equal(t, 24.0, rs.find("", sdkRedriveName+"/virtual").Median)
+	assert.Equal(t, 9.0, rs.find("", sdkRedriveName+"/calls").Median)
+	var out bytes.Buffer
+	require.NoError(t, (&report{list, &rs, thisMachine("command")}).writeTable(&out))
+	t.Log(out.String())
+}
+
+func TestInBubble(t *testing.T) {
+	began := time.Now()
+	require.NoError(t, inBubble(func(t testing.TB) {
+		time.Sleep(12 * time.Hour)
+		assert.NoError(t, t.Context().Err())
+	}))
+	assert.Less(t, time.Since(began), time.Hour)
+
+	cleaned := false
+	err := inBubble(func(t testing.TB) {
+		t.Cleanup(func() { cleaned = true; t.Logf("%s", "third") })
+		t.Errorf("%s", "first")
+		t.Fatal("second")
+		t.Error("never")
+	})
+	assert.EqualError(t, err, "the test failed: first\nsecond\nthird")
+	assert.True(t, cleaned)
+
+	err = inBubble(func(t testing.TB) {
+		k := sqstest.New(t, sqstest.Options{})
+		k.Create("jobs", queue.Config{}).ExpectSent("job", 1)
+	})
+	assert.ErrorContains(t, err, "sqstest:", "what the kit complains of")
 }
 
 func TestMiddleAndPercentiles(t *testing.T) {

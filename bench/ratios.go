@@ -107,6 +107,7 @@ func ratios(p plan, rs *results) (list []ratio) {
 			own("heap_"+state+"_"+when, rs.find("", storedHeapName(p, state)+"/"+when), "<=", 64)
 		}
 	}
+	own("sdk_12h_redrive_ms", rs.find("", sdkRedriveName), "<=", 50)
 	own("sqs_in_process_over_constants", rs.find("", sqsName(false, 1)+"/ratio"), "<=", 1.15)
 	own("sqs_http_speed_of_constants", rs.find("", sqsName(true, 8)+"/ratio"), ">=", 0.85)
 	own("idle_polls_core_share", rs.find("", idlePollsName(p)), "<", 0.01)

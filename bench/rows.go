@@ -37,6 +37,7 @@ func table(p plan, small *ring, progress *progress) []group {
 		{"expiry", p.slowRounds, expiryEntries(p, small)},
 		{"memory", p.slowRounds, memoryEntries(p, small)},
 		{"memory of FIFO queues", p.slowRounds, fifoMemoryEntries(p, small)},
+		{"test", p.rounds, testEntries()}, // before others use the SDK
 		{"sqs", p.rounds, sqsEntries(p, small)},
 	}
 }
@@ -204,6 +205,8 @@ func fifoMemoryEntries(p plan, bodies *ring) []entry {
 	}
 }
 
+func testEntries() []entry { return []entry{{name: sdkRedriveName, quick: true, trial: sdkRedrive{}}} }
+
 func sqsEntries(p plan, bodies *ring) []entry {
 	return []entry{
 		{name: sqsName(false, 1), quick: true, trial: &sqsLifecycle{
@@ -253,6 +256,8 @@ func tenantsName(p plan, groups, visible int) string {
 func groupMemoryName(groups int) string { return fmt.Sprintf("fifo_memory/groups=%d", groups) }
 
 func dedupMemoryName(ids int) string { return fmt.Sprintf("dedup_memory/ids=%d", ids) }
+
+var sdkRedriveName = fmt.Sprintf("sdk_redrive/visibility=%.0f/receives=%d", redriveVisibility.Seconds(), redriveReceives)
 
 func sqsName(overHTTP bool, goroutines int) string {
 	return fmt.Sprintf("sqs/body=64/http=%t/goroutines=%d", overHTTP, goroutines)
