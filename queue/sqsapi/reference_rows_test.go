@@ -7,79 +7,39 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/restantemq/restante/queue/broker"
+	"github.com/restantemq/restante/queue/conformance/wire"
 )
-
-// wireIn says in which protocols a rule holds.
-type wireIn uint8
-
-const (
-	wireInJSON wireIn = 1 << iota
-	wireInQuery
-	wireInBoth = wireInJSON | wireInQuery
-	wireOnce   = wireIn(0) // the test chooses its protocols itself
-)
-
-// A wireRow is one rule of what SQS does that shows on the wire, and the test
-// that fails where a handler does otherwise. Its ID and its rule stand in
-// queuetest/rows.txt.
-type wireRow struct {
-	id, rule string
-	in       wireIn
-	test     func(d *wireDesk)
-}
-
-// wireReference holds all rows, by what they are about.
-var wireReference = [][]wireRow{
-	wireURLs,
-	wireScopes,
-	wireQueues,
-	wireMoveTasks,
-	wireBodiesAndSizes,
-	wireMessageAttributes,
-	wireSystemAttributes,
-	wireSending,
-	wireBatches,
-	wireReceiving,
-	wireHandles,
-	wireJSON,
-	wireQuery,
-	wireErrors,
-	wireSDKs,
-	wireSurprisesOfWire,
-	wireSurprisesOfTime,
-	wireSurprisesOfFIFO,
-	wireSurprisesOfQueues,
-	wireChoices,
-}
 
 // TestReference runs each row, in each protocol it holds in, in a bubble of its
 // own, where waiting is free.
 func TestReference(t *testing.T) {
-	for _, rows := range wireReference {
-		for _, row := range rows {
-			run := func(t *testing.T, query bool) {
-				synctest.Test(t, func(t *testing.T) { row.test(newWireDesk(t, query, broker.Options{})) })
-			}
-			t.Run(row.id, func(t *testing.T) {
-				if row.in == wireOnce {
-					run(t, false)
-				}
-				if row.in&wireInJSON != 0 {
-					t.Run("json", func(t *testing.T) { run(t, false) })
-				}
-				if row.in&wireInQuery != 0 {
-					t.Run("query", func(t *testing.T) { run(t, true) })
-				}
+	for _, row := range wire.Rows() {
+		run := func(t *testing.T, p wire.Protocols) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				row.Run(t, p, inProcess(t, broker.Options{}))
+				took := (time.Since(start) + time.Second - 1).Truncate(time.Second)
+				require.Equal(t, row.Takes(), took, "the table of wire's waits must say %v", took)
 			})
 		}
+		t.Run(row.ID, func(t *testing.T) {
+			for _, p := range row.In.Each() {
+				if p == wire.Mixed {
+					run(t, p)
+				} else {
+					t.Run(p.String(), func(t *testing.T) { run(t, p) })
+				}
+			}
+		})
 	}
 }
 
-// The list of rows and the tables here are the same rules in the same words.
+// The list of rows and the tables of wire are the same rules in the same words.
 func TestReferenceRowsAreThoseOfTheList(t *testing.T) {
 	file, err := os.Open(filepath.Join("..", "queuetest", "rows.txt"))
 	require.NoError(t, err)
@@ -91,11 +51,9 @@ func TestReferenceRowsAreThoseOfTheList(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	for _, rows := range wireReference {
-		for _, row := range rows {
-			require.False(t, seen[row.id], "%s stands twice", row.id)
-			seen[row.id] = true
-			require.Equal(t, listed[row.id], row.rule, "%s", row.id)
-		}
+	for _, row := range wire.Rows() {
+		require.False(t, seen[row.ID], "%s stands twice", row.ID)
+		seen[row.ID] = true
+		require.Equal(t, listed[row.ID], row.Rule, "%s", row.ID)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,11 +20,31 @@ import (
 // A silent queue does what it is asked for and doesn't say so.
 type silent struct {
 	queue.Queue
-	calls *[]string
+	calls *callLog
+}
+
+type callLog struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (l *callLog) add(call string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, call)
+}
+
+// taken returns the calls so far, and forgets them.
+func (l *callLog) taken() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	calls := l.calls
+	l.calls = nil
+	return calls
 }
 
 func (s silent) answer(call string) error {
-	*s.calls = append(*s.calls, call)
+	s.calls.add(call)
 	return fmt.Errorf("%s: %w", call, sqsapi.ErrNoAnswer)
 }
 
@@ -50,7 +71,7 @@ func TestThrough(t *testing.T) {
 	defer b.Close()
 	q, err := b.CreateQueue(t.Context(), "jobs", nil)
 	require.NoError(t, err)
-	var calls []string
+	var calls callLog
 	options := sqsapi.Options{Through: func(wrapped *broker.Queue) queue.Queue {
 		require.Same(t, q, wrapped)
 		return silent{wrapped, &calls}
@@ -80,7 +101,6 @@ func TestThrough(t *testing.T) {
 			require.NoError(t, err)
 			return string(text), nil
 		}
-		calls = nil
 		for range 2 { // the connection after it works
 			_, err := request("SendMessage", `{"QueueUrl":"jobs","MessageBody":"a"}`, "")
 			require.Error(t, err, where)
@@ -98,7 +118,7 @@ func TestThrough(t *testing.T) {
 		require.NoError(t, err)
 		_, err = request("ChangeMessageVisibilityBatch", fmt.Sprintf(`{"QueueUrl":"jobs","Entries":[{"Id":"1","ReceiptHandle":%q,"VisibilityTimeout":0}]}`, got[0].Receipt), "")
 		require.Error(t, err, where)
-		require.Equal(t, []string{"Send a", "Send a", "Send b", "ChangeVisibilityBatch"}, calls, where)
+		require.Equal(t, []string{"Send a", "Send a", "Send b", "ChangeVisibilityBatch"}, calls.taken(), where)
 		require.NoError(t, q.Purge(t.Context()))
 	}
 }

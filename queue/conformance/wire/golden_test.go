@@ -1,4 +1,4 @@
-package sqsapi_test
+package wire
 
 import (
 	"net/url"
@@ -10,21 +10,19 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/restantemq/restante/queue/broker"
 )
 
-// A wireGolden is one request and its answer, written out in both protocols.
+// A golden is one request and its answer, written out in both protocols.
 // Names in braces are filled in; an asterisk stands for what no test can know.
-type wireGolden struct {
+type golden struct {
 	action      string
 	json, query string // the request
 	out, xml    string // the answer; the content of Result in XML; empty for no output
 }
 
-// wireGoldens are one or more for each of the 23 actions, in an order in which
+// goldens are one or more for each of the 23 actions, in an order in which
 // they succeed.
-var wireGoldens = []wireGolden{
+var goldens = []golden{
 	{"CreateQueue", `{"QueueName":"new.fifo","Attributes":{"FifoQueue":"true","DelaySeconds":"5"},"tags":{"team":"a"}}`,
 		`QueueName=new.fifo&Attribute.1.Name=FifoQueue&Attribute.1.Value=true&Attribute.2.Name=DelaySeconds&Attribute.2.Value=5&Tag.1.Key=team&Tag.1.Value=a`,
 		`{"QueueUrl":"http://localhost:9324/000000000000/new.fifo"}`, `<QueueUrl>http://localhost:9324/000000000000/new.fifo</QueueUrl>`},
@@ -92,16 +90,16 @@ var wireGoldens = []wireGolden{
 	{"DeleteQueue", `{"QueueUrl":"{jobs}"}`, `QueueUrl={jobs}`, ``, ``},
 }
 
-// wireUnknowable are the members that no test can know, but for their form.
-var wireUnknowable = map[string]string{
+// unknowable are the members that no test can know, but for their form.
+var unknowable = map[string]string{
 	"MessageId": `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`, "ReceiptHandle": `[A-Za-z0-9+/=]+`, "SequenceNumber": `[0-9]{20}`, "TaskHandle": `[A-Za-z0-9+/=]+`, "NextToken": `[^"<]+`, "Message": `(?:[^"\\<]|\\.)+`,
 }
 
-// wireCanonical writes an element so that the order of its children is gone.
-func wireCanonical(n *wireNode) string {
+// canonical writes an element so that the order of its children is gone.
+func canonical(n *node) string {
 	children := []string{}
 	for i := range n.Children {
-		children = append(children, wireCanonical(&n.Children[i]))
+		children = append(children, canonical(&n.Children[i]))
 	}
 	slices.Sort(children)
 	return "<" + n.name() + ">" + strings.TrimSpace(n.Text) + strings.Join(children, "") + "</>"
@@ -110,31 +108,31 @@ func wireCanonical(n *wireNode) string {
 // Every action takes and answers these very texts.
 func TestWireActions(t *testing.T) {
 	covered := map[string]bool{}
-	for _, g := range wireGoldens {
+	for _, g := range goldens {
 		covered[g.action] = true
-		require.Equal(t, wireOutputs[g.action] == nil, g.out == "", g.action)
+		require.Equal(t, outputs[g.action] == nil, g.out == "", g.action)
 	}
-	require.Len(t, covered, len(wireOutputs))
-	require.Len(t, wireOutputs, 23)
+	require.Len(t, covered, len(outputs))
+	require.Len(t, outputs, 23)
 	for _, query := range []bool{false, true} {
 		t.Run(map[bool]string{false: "json", true: "query"}[query], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := newWireDesk(t, query, broker.Options{})
+				d := bubbleDesk(t, query)
 				dead, held, fifo := d.queue("dead"), d.queue("held"), d.queue("fifo.fifo")
 				jobs := d.queue("jobs", "RedrivePolicy", dead.redrive(9))
 				d.queue("jobs2")
 				held.send("held")
 				names := map[string]string{"jobs": jobs.url, "jobs-arn": jobs.arn(), "fifo": fifo.url, "dead": dead.url, "dead-arn": dead.arn(), "held": held.url, "held-arn": held.arn(), "handle": held.take("held")}
 				dead.fill("a", "b", "c")
-				for _, g := range wireGoldens {
-					wireGoldenStep(d, g, names)
+				for _, g := range goldens {
+					goldenStep(d, g, names)
 				}
 			})
 		})
 	}
 }
 
-func wireGoldenStep(d *wireDesk, g wireGolden, names map[string]string) {
+func goldenStep(d *desk, g golden, names map[string]string) {
 	d.t.Helper()
 	fill := func(text string, escape func(string) string) string {
 		for name, value := range names {
@@ -161,7 +159,7 @@ func wireGoldenStep(d *wireDesk, g wireGolden, names map[string]string) {
 	}
 	// A message a second: one has moved by now, or two.
 	body := regexp.MustCompile(`(NumberOfMessagesMoved(?:>|": ?))2`).ReplaceAllString(a.body, "${1}1")
-	for name, form := range wireUnknowable {
+	for name, form := range unknowable {
 		body = regexp.MustCompile(`"`+name+`": ?"`+form+`"`).ReplaceAllString(body, `"`+name+`":"*"`)
 		body = regexp.MustCompile(`<`+name+`>`+form+`</`).ReplaceAllString(body, `<`+name+`>*</`)
 	}
@@ -171,9 +169,9 @@ func wireGoldenStep(d *wireDesk, g wireGolden, names map[string]string) {
 	case !d.query:
 		require.JSONEq(d.t, fill(g.out, plain), body, g.action)
 	case g.xml == "":
-		require.Equal(d.t, []string{"ResponseMetadata"}, wireTree(d.t, body).names(), g.action)
+		require.Equal(d.t, []string{"ResponseMetadata"}, tree(d.t, body).names(), g.action)
 	default:
-		want := wireTree(d.t, "<"+g.action+"Result>"+fill(g.xml, plain)+"</"+g.action+"Result>")
-		require.Equal(d.t, wireCanonical(want), wireCanonical(wireTree(d.t, body).one(d.t, g.action+"Result")), "%s", a.body)
+		want := tree(d.t, "<"+g.action+"Result>"+fill(g.xml, plain)+"</"+g.action+"Result>")
+		require.Equal(d.t, canonical(want), canonical(tree(d.t, body).one(d.t, g.action+"Result")), "%s", a.body)
 	}
 }
