@@ -52,6 +52,13 @@
 // The suite sees queues only through their interface. What a store keeps over
 // a crash is not its subject.
 //
+// # Queues that only keep SQS's promises
+//
+// A queue that is remote, slow or throttled, that loses answers, repeats and reorders
+// messages or answers a poll with nothing, is a correct Standard queue all the same, but
+// not to TestQueue. TestAtLeastOnce asks what holds of any: nothing is lost and nothing
+// invented, and on a FIFO queue order and deduplication.
+//
 // # Stores
 //
 // Who implements [queue.Store] has a suite of the same form, [TestStore], which

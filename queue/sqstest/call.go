@@ -17,6 +17,9 @@ type call struct {
 	began  time.Time
 	faults Faults
 	lost   draw // its answer will be lost; n is zero if not
+	caller caller
+	spared bool // it must not fail
+	failed bool // by a fault
 }
 
 // A subject is the message that a decision is about.
@@ -28,9 +31,15 @@ type subject struct {
 
 // begin begins a call, late if it is to be slow. It returns an error if the call fails
 // before it has an effect; end ends it either way. A whole call that is made of
-// entries fails entry by entry, see refused.
-func (q *Queue) begin(ctx context.Context, name string, about subject, entries bool) (*call, error) {
-	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.chances()}
+// entries fails entry by entry, see refused. Who is a hash by which a call is known again.
+func (q *Queue) begin(ctx context.Context, name string, about subject, who uint64, entries bool) (*call, error) {
+	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.chances(), caller: caller{q.Name(), name, who}}
+	c.spared = q.k.decide.spared(c.caller, c.faults.inARow())
+	if err := q.k.elsewhere(); err != nil {
+		q.k.calls.add(c)
+		return c, err
+	}
+	q.k.overcalled(name)
 	if only := c.faults.Calls; len(only) > 0 && !slices.Contains(only, name) {
 		c.faults.Throttle, c.faults.Lose, c.faults.Slow = 0, 0, 0
 	}
@@ -60,16 +69,12 @@ func (q *Queue) begin(ctx context.Context, name string, about subject, entries b
 // fails decides whether a call fails: with an error if that is before its effect, else
 // c.lost says so.
 func (c *call) fails(name string, throttle, lose float64, about subject) error {
-	q := question{c.q.Name(), about.name, Throttled, name}
-	r := c.q.k.decide.draw(q)
-	most := c.faults.InARow
-	if most == 0 {
-		most = 2
-	}
-	if !c.q.k.decide.within(q, most, r.share() < throttle+lose) {
+	r := c.q.k.decide.draw(question{c.q.Name(), about.name, Throttled, name})
+	if c.spared || r.share() >= throttle+lose {
 		return nil
 	}
 	if r.share() < throttle {
+		c.failed = true
 		c.happened(Throttled, about, r, 0)
 		return fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, queue.ErrThrottled)
 	}
@@ -86,10 +91,12 @@ func (c *call) refused(about subject) error {
 func (c *call) end(err *error) {
 	if *err == nil || isBatch(*err) {
 		if c.lost.n > 0 {
+			c.failed = true
 			c.happened(Lost, c.about, c.lost, 0)
 			*err = fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, ErrLost)
 		}
 	}
+	c.q.k.decide.ended(c.caller, c.failed)
 	c.q.k.calls.remove(c)
 	c.q.k.record.touch()
 }

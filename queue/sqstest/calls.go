@@ -26,12 +26,22 @@ func (cs *calls) remove(c *call) {
 	cs.running = slices.DeleteFunc(cs.running, func(other *call) bool { return other == c })
 }
 
-// list describes the calls that are running, a line each.
-func (cs *calls) list(begin time.Time) string {
+// now returns the calls that are running.
+func (cs *calls) now() []*call {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return slices.Clone(cs.running)
+}
+
+// list describes those of some calls that are still running, a line each.
+func (cs *calls) list(begin time.Time, some []*call) string {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	var b strings.Builder
-	for _, c := range cs.running {
+	for _, c := range some {
+		if !slices.Contains(cs.running, c) {
+			continue
+		}
 		fmt.Fprintf(&b, "  %s of %s, since %v\n", c.name, c.q.Name(), since(begin, c.began))
 	}
 	return b.String()

@@ -12,7 +12,7 @@ type decisions struct {
 
 	mu    sync.Mutex
 	asked map[question]int
-	runs  map[question]int // how many failures there were in a row
+	runs  map[caller]int // how many failures there were in a row
 }
 
 // A question is what a decision is about.
@@ -30,7 +30,7 @@ type draw struct {
 }
 
 func newDecisions(seed uint64) *decisions {
-	return &decisions{seed: seed, asked: make(map[question]int), runs: make(map[question]int)}
+	return &decisions{seed: seed, asked: make(map[question]int), runs: make(map[caller]int)}
 }
 
 // draw answers q once more.
@@ -46,16 +46,30 @@ func (d *decisions) draw(q question) draw {
 	return draw{bits, n}
 }
 
-// within lets a failure happen unless there were as many in a row as may be.
-func (d *decisions) within(q question, most int, fails bool) bool {
+// A caller is who makes the same call again and again: the sender of a message, the
+// holder of a receipt.
+type caller struct {
+	queue, call string
+	who         uint64
+}
+
+// spared reports whether a call must not fail, because it has failed so many times in a
+// row.
+func (d *decisions) spared(c caller, most int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !fails || most >= 0 && d.runs[q] >= most {
-		delete(d.runs, q)
-		return false
+	return most >= 0 && d.runs[c] >= most
+}
+
+// ended counts a call that has failed, or forgets those that have.
+func (d *decisions) ended(c caller, failed bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if failed {
+		d.runs[c]++
+	} else {
+		delete(d.runs, c)
 	}
-	d.runs[q]++
-	return true
 }
 
 // share is a number from 0 up to, but not including, 1.

@@ -33,7 +33,7 @@ func (q *Queue) Messages() []queue.Peeked {
 // arrival.
 func (q *Queue) History() []*Life {
 	q.k.Settle()
-	return q.k.record.history(q.Name(), q.k.begin)
+	return q.k.record.history(q.Name(), q.k.begin, nil)
 }
 
 // Message returns what became of the message of that body that was in the queue. It
@@ -42,13 +42,29 @@ func (q *Queue) Message(body string) *Life {
 	q.k.t.Helper()
 	lives := q.of(body)
 	if len(lives) != 1 {
-		q.k.t.Fatalf("sqstest: %d messages %s were in %s, not one\n%s", len(lives), quoted(body), q.Name(), q.k.shown.text(lives))
+		q.k.t.Fatalf("sqstest: %d messages %s were in %s, want 1\n%s", len(lives), quoted(body), q.Name(), q.others(lives))
 	}
 	return lives[0]
 }
 
 func (q *Queue) of(body string) []*Life {
-	return slices.DeleteFunc(q.History(), func(l *Life) bool { return l.Body != body })
+	q.k.Settle()
+	return q.k.record.history(q.Name(), q.k.begin, func(l *Life) bool { return l.Body == body })
+}
+
+// others tells, if no message of a body was in the queue, which bodies there were.
+func (q *Queue) others(lives []*Life) string {
+	if len(lives) > 0 {
+		return q.k.shown.text(lives)
+	}
+	var bodies []string
+	for _, l := range q.History() {
+		if len(bodies) == 10 {
+			return "  there were " + list(bodies) + " and others"
+		}
+		bodies = append(bodies, l.Body)
+	}
+	return "  there were " + list(bodies)
 }
 
 // ExpectSent fails the test unless so many messages of that body were sent to the queue
@@ -72,7 +88,7 @@ func (q *Queue) expectCount(s queue.Step, what, body string, times int) {
 		n += l.countIn(q.Name(), s)
 	}
 	if n != times {
-		q.k.t.Errorf("sqstest: %s was %s %s %s, not %s\n%s", quoted(body), what, q.Name(), counted(n), counted(times), q.k.shown.text(lives))
+		q.k.t.Errorf("sqstest: %s was %s %s %s, want %d\n%s", quoted(body), what, q.Name(), counted(n), times, q.others(lives))
 	}
 }
 
@@ -92,10 +108,13 @@ func (q *Queue) ExpectDeadLettered(bodies ...string) {
 
 func (q *Queue) expectEnd(s queue.Step, what string, bodies []string) {
 	q.k.t.Helper()
+	if len(bodies) == 0 {
+		q.k.t.Errorf("sqstest: expected that nothing was %s %s: name the bodies", what, q.Name())
+	}
 	for _, body := range bodies {
 		lives := q.of(body)
 		if len(lives) == 0 {
-			q.k.t.Errorf("sqstest: no message %s was in %s", quoted(body), q.Name())
+			q.k.t.Errorf("sqstest: no message %s was in %s\n%s", quoted(body), q.Name(), q.others(nil))
 			continue
 		}
 		others := slices.DeleteFunc(lives, func(l *Life) bool { return l.countIn(q.Name(), s) > 0 })
@@ -128,8 +147,13 @@ func (q *Queue) ExpectOrder(group string, bodies ...string) {
 // ExpectEmpty fails the test unless the queue has no message in any state.
 func (q *Queue) ExpectEmpty() {
 	q.k.t.Helper()
-	if bodies := q.bodies(); bodies != "" {
-		q.k.t.Errorf("sqstest: %s is not empty: %s", q.Name(), bodies)
+	if ms := q.Messages(); len(ms) > 0 {
+		ids := make(map[queue.MessageID]bool, len(ms))
+		for i := range ms {
+			ids[ms[i].ID] = true
+		}
+		lives := q.k.record.history(q.Name(), q.k.begin, func(l *Life) bool { return ids[l.ID] })
+		q.k.t.Errorf("sqstest: %s is not empty\n%s", q.Name(), q.k.shown.text(lives))
 	}
 }
 
@@ -143,6 +167,9 @@ func (q *Queue) bodies() string {
 }
 
 func list(bodies []string) string {
+	if len(bodies) == 0 {
+		return "nothing"
+	}
 	all := make([]string, len(bodies))
 	for i, b := range bodies {
 		all[i] = quoted(b)
@@ -169,7 +196,7 @@ func (s *shown) text(lives []*Life) string {
 			fmt.Fprintf(&b, "  and %d others\n", len(lives)-i)
 			break
 		}
-		if s.steps[l.ID] == len(l.Events) {
+		if s.steps[l.ID] == len(l.Events) && len(l.Events) > 1 {
 			fmt.Fprintf(&b, "%s, see above\n", strings.TrimSuffix(l.head(), "\n"))
 			continue
 		}

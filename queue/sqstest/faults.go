@@ -31,7 +31,7 @@ type Faults struct {
 	// messages; not more often in a row than InARow says.
 	Empty float64
 
-	// LateDelete is of a delete that succeeds: it takes effect after five seconds,
+	// LateDelete is of a delete that succeeds: it takes effect about five seconds later,
 	// and until then the message may be received once more. A message whose next
 	// receive would send it to a dead-letter queue is deleted at once.
 	LateDelete float64
@@ -64,13 +64,21 @@ type Faults struct {
 	Skew time.Duration
 
 	// InARow bounds how many times the same call fails in a row, by Throttle and Lose
-	// together. Zero means 2, so that the three attempts which SDKs make suffice; a
+	// together: a send of the same message or batch, a call with the same receipts. All
+	// receives of a queue are the same. Zero means 2, so that the three attempts which SDKs make suffice; a
 	// negative number is no bound.
 	InARow int
 
 	// Calls are the methods of queue.Queue that Throttle, Lose and Slow happen to, such
 	// as "Delete". None means all.
 	Calls []string
+}
+
+func (f *Faults) inARow() int {
+	if f.InARow == 0 {
+		return 2
+	}
+	return f.InARow
 }
 
 // Realistic returns the faults that clients of a busy Standard queue should expect,

@@ -2,12 +2,14 @@ package sqstest
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +57,8 @@ type Kit struct {
 	later    later
 	settling chan struct{} // holds a token while somebody waits for the bubble
 	shown    shown
+	ended    atomic.Bool
+	after    atomic.Int64 // calls since
 
 	mu     sync.Mutex
 	faults Faults
@@ -120,6 +124,10 @@ func seedGiven(t testing.TB) (seed uint64, set bool) {
 // end closes the kit at the end of its test.
 func (k *Kit) end() {
 	k.t.Helper()
+	if err := k.elsewhere(); err != nil {
+		k.t.Errorf("%v", err)
+		return
+	}
 	if running := k.left(); running != "" {
 		k.t.Errorf("sqstest: calls are still running at the end of the test; stop what makes them, with t.Context() say:\n%s", running)
 	}
@@ -131,25 +139,49 @@ func (k *Kit) end() {
 		k.t.Errorf("sqstest: close: %v", err)
 	}
 	k.record.close()
+	k.ended.Store(true)
+	if k.bubble != "" {
+		time.Sleep(time.Minute) // who makes a pause between two calls sees that it is over
+	}
 }
 
-// left waits until no call is running, or for a while, and describes those that are.
-// The test's context has ended, and calls that heed it need a moment.
+// left describes the calls that are running at the end of the test. Its context has
+// ended, and calls that heed it need a moment.
 func (k *Kit) left() string {
-	for wait := time.Millisecond; k.bubble == "" && wait < time.Second && k.calls.list(k.begin) != ""; wait *= 2 {
+	if k.bubble != "" {
+		k.Settle()
+		return k.calls.list(k.begin, k.calls.now())
+	}
+	running := k.calls.now()
+	for wait := time.Millisecond; wait < 200*time.Millisecond && k.calls.list(k.begin, running) != ""; wait *= 2 {
 		time.Sleep(wait)
 	}
-	k.Settle()
-	return k.calls.list(k.begin)
+	return k.calls.list(k.begin, running)
+}
+
+// elsewhere returns an error if the caller isn't in the bubble where the kit was made.
+func (k *Kit) elsewhere() error {
+	if bubble.Current() == k.bubble {
+		return nil
+	}
+	return errElsewhere
+}
+
+var errElsewhere = errors.New("sqstest: this kit was made in another synctest bubble, or outside of one; call New where it is used")
+
+// overcalled panics when somebody goes on and on after the end of the test: the test
+// would hang and not say why.
+func (k *Kit) overcalled(name string) {
+	if k.ended.Load() && k.after.Add(1) > 10_000 {
+		panic("sqstest: a goroutine goes on calling " + name + " after the end of its test, and doesn't heed queue.ErrClosed; stop it, with t.Context() say")
+	}
 }
 
 // Create makes a queue, as [broker.Broker.Create] does, and fails the test if it can't.
 // A *Queue of the kit may be cfg.DeadLetter.Target.
 func (k *Kit) Create(name string, cfg queue.Config) *Queue {
 	k.t.Helper()
-	if target, ok := cfg.DeadLetter.Target.(*Queue); ok {
-		cfg.DeadLetter.Target = target.inner
-	}
+	cfg.DeadLetter.Target = unwrapped(cfg.DeadLetter.Target)
 	q, err := k.broker.Create(context.WithoutCancel(k.t.Context()), name, cfg)
 	return k.made(q, err)
 }
@@ -172,8 +204,11 @@ func (k *Kit) Queue(name string) *Queue {
 
 func (k *Kit) made(q *broker.Queue, err error) *Queue {
 	k.t.Helper()
+	if elsewhere := k.elsewhere(); elsewhere != nil {
+		err = elsewhere
+	}
 	if err != nil {
-		k.t.Fatalf("sqstest: %v", err)
+		k.t.Fatalf("sqstest: %v", strings.TrimPrefix(err.Error(), "sqstest: "))
 	}
 	return k.queue(q)
 }
@@ -184,6 +219,12 @@ func (k *Kit) queue(q *broker.Queue) *Queue {
 	defer k.mu.Unlock()
 	if k.queues[q] == nil {
 		k.queues[q] = newQueue(k, q)
+		for other := range k.queues {
+			if other != q && other.Name() == q.Name() { // it was deleted
+				k.record.renew(q.Name())
+				delete(k.queues, other)
+			}
+		}
 	}
 	return k.queues[q]
 }
@@ -249,5 +290,5 @@ func (k *Kit) Events(ctx context.Context) iter.Seq[queue.Event] { return k.recor
 // of arrival.
 func (k *Kit) History() []*Life {
 	k.Settle()
-	return k.record.history("", k.begin)
+	return k.record.history("", k.begin, nil)
 }

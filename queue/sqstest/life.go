@@ -14,9 +14,10 @@ type Life struct {
 	Body, GroupID string
 	Events        []queue.Event // in order
 
-	n      int       // its number in the queue it came from, from 1
-	faults []Fault   // that concerned it
-	begin  time.Time // of the kit
+	dropped bool      // the queue it was in was deleted
+	n       int       // its number in the queue it came from, from 1
+	faults  []Fault   // that concerned it
+	begin   time.Time // of the kit
 }
 
 // Received returns how many times the message was received, over all queues.
@@ -29,12 +30,16 @@ func (l *Life) Deleted() bool { return l.count(queue.StepDeleted) > 0 }
 func (l *Life) DeadLettered() bool { return l.count(queue.StepDeadLettered) > 0 }
 
 // Gone reports whether the message is in no queue any more: it was deleted, has
-// expired, was purged, or a move task made a new message of it.
+// expired, was purged, or a move task made a new message of it, or its queue was
+// deleted.
 func (l *Life) Gone() bool { return l.In() == "" }
 
 // In returns the name of the queue that the message is in, empty if it is gone.
 func (l *Life) In() string {
 	last := l.Events[len(l.Events)-1]
+	if l.dropped {
+		return ""
+	}
 	switch last.Step {
 	case queue.StepDeleted, queue.StepExpired, queue.StepPurged, queue.StepMoved, queue.StepDeadLettered:
 		return ""
@@ -59,14 +64,18 @@ func (l *Life) wasAt(p place) bool {
 	return slices.ContainsFunc(l.Events, func(e queue.Event) bool { return placeOf(&e) == p })
 }
 
-// add puts e where it belongs: after what happened to the message in the same queue. A
-// queue that gives a message away says so after the one that has got it.
+// add puts e where it belongs, which isn't always at the end: a queue that gives a message
+// away says so after the one that has got it, and goroutines that deliver the events of
+// several queues may overtake each other.
 func (l *Life) add(e queue.Event) {
-	at := len(l.Events)
+	at, known := len(l.Events), false
 	for i := range l.Events {
 		if placeOf(&l.Events[i]) == placeOf(&e) {
-			at = i + 1
+			at, known = i+1, true
 		}
+	}
+	if !known && (e.Step == queue.StepAccepted || e.Step == queue.StepRecovered) {
+		at = 0
 	}
 	l.Events = slices.Insert(l.Events, at, e)
 }

@@ -31,7 +31,10 @@ type issued struct {
 	until    time.Time // the end of its visibility timeout
 }
 
-var _ queue.Adopter = (*Queue)(nil)
+var (
+	_ queue.Adopter      = (*Queue)(nil)
+	_ queue.Configurable = (*Queue)(nil)
+)
 
 func newQueue(k *Kit, q *broker.Queue) *Queue {
 	return &Queue{
@@ -62,6 +65,24 @@ func (q *Queue) Adopt(ctx context.Context, ms []queue.Record, leaving *queue.Cha
 
 // Store implements [queue.Adopter].
 func (q *Queue) Store() queue.Store { return q.inner.Store() }
+
+// Config implements [queue.Configurable].
+func (q *Queue) Config() queue.Config { return q.inner.Config() }
+
+// Reconfigure implements [queue.Configurable]. A *Queue of the kit may be
+// cfg.DeadLetter.Target.
+func (q *Queue) Reconfigure(ctx context.Context, cfg queue.Config) error {
+	cfg.DeadLetter.Target = unwrapped(cfg.DeadLetter.Target)
+	return q.inner.Reconfigure(ctx, cfg)
+}
+
+// unwrapped returns the broker's queue for one of the kit's.
+func unwrapped(target queue.Adopter) queue.Adopter {
+	if q, ok := target.(*Queue); ok {
+		return q.inner
+	}
+	return target
+}
 
 // Close closes the queue; the kit does so at the end of its test.
 func (q *Queue) Close() error { return q.inner.Close() }

@@ -11,7 +11,7 @@ import (
 
 // Receive implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) (ds []queue.Delivery, err error) {
-	c, err := q.begin(ctx, "Receive", subject{}, false)
+	c, err := q.begin(ctx, "Receive", subject{}, 0, false)
 	defer func() {
 		if c.end(&err); err != nil {
 			ds = nil
@@ -58,14 +58,11 @@ func (c *call) empty(o queue.ReceiveOptions) bool {
 	if c.faults.Empty <= 0 || o.Wait > 0 || o.Wait == 0 && c.q.inner.Config().ReceiveWait > 0 {
 		return false
 	}
-	k := c.q.k
-	q := question{c.q.Name(), 0, EmptyAnswer, c.name}
-	r := k.decide.draw(q)
-	most := c.faults.InARow
-	if most == 0 {
-		most = 2
-	}
-	if !k.decide.within(q, most, r.share() < c.faults.Empty) {
+	d, who := c.q.k.decide, caller{c.q.Name(), string(EmptyAnswer), 0}
+	r, hit := c.hit(EmptyAnswer, c.faults.Empty, subject{})
+	hit = hit && !d.spared(who, c.faults.inARow())
+	d.ended(who, hit)
+	if !hit {
 		return false
 	}
 	if c.q.Stats().Visible == 0 {

@@ -16,6 +16,7 @@ type record struct {
 	events  []queue.Event
 	lives   map[queue.MessageID]*Life
 	visits  map[string][]*Life // by queue, in order of arrival
+	steps   map[string]*steps  // by queue
 	names   []string           // of queues, in the order in which they had their first message
 	faults  []Fault
 	changed chan struct{} // closed at the next change; nil while nobody waits for one
@@ -23,7 +24,7 @@ type record struct {
 }
 
 func newRecord() *record {
-	return &record{lives: make(map[queue.MessageID]*Life), visits: make(map[string][]*Life)}
+	return &record{lives: make(map[queue.MessageID]*Life), visits: make(map[string][]*Life), steps: make(map[string]*steps)}
 }
 
 // note is the Trace of all queues.
@@ -31,19 +32,51 @@ func (r *record) note(e queue.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
+	if r.steps[e.Queue] == nil {
+		r.steps[e.Queue] = new(steps)
+		r.names = append(r.names, e.Queue)
+	}
+	r.steps[e.Queue][e.Step]++
 	l := r.lives[e.ID]
 	if l == nil {
-		l = &Life{ID: e.ID, Body: e.Body, GroupID: e.GroupID, n: len(r.visits[e.Queue]) + 1}
+		l = &Life{ID: e.ID, Body: e.Body, GroupID: e.GroupID}
 		r.lives[e.ID] = l
 	}
 	if !l.wasAt(placeOf(&e)) {
-		if r.visits[e.Queue] == nil {
-			r.names = append(r.names, e.Queue)
-		}
 		r.visits[e.Queue] = append(r.visits[e.Queue], l)
 	}
 	l.add(e)
 	r.change()
+}
+
+// steps are how many steps of each kind the messages of a queue have taken.
+type steps [queue.StepMoved + 1]uint64
+
+// has reports whether the record has all steps that a queue's counters tell of: events
+// may come shortly after the calls that caused them have returned.
+func (r *record) has(name string, s queue.Stats) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.steps[name]
+	if n == nil {
+		n = new(steps)
+	}
+	return n[queue.StepAccepted] >= s.Accepted && n[queue.StepAdopted] >= s.Adopted && n[queue.StepReceived] >= s.Received &&
+		n[queue.StepDeleted] >= s.Deleted && n[queue.StepExpired] >= s.Expired && n[queue.StepPurged] >= s.Purged &&
+		n[queue.StepDeadLettered]+n[queue.StepMoved] >= s.Moved
+}
+
+// renew begins the history of a queue anew: there is another one of its name.
+func (r *record) renew(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.visits[name] {
+		if l.Events[len(l.Events)-1].Queue == name {
+			l.dropped = true
+		}
+	}
+	delete(r.visits, name)
+	delete(r.steps, name)
 }
 
 // fault keeps f.
@@ -51,6 +84,7 @@ func (r *record) fault(f Fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults = append(r.faults, f)
+	r.change()
 }
 
 // touch tells who waits for a change that there was one: a call has ended.
@@ -118,9 +152,10 @@ func (r *record) close() {
 	r.change()
 }
 
-// history returns copies of the lives of the messages that were in a queue, or, if name
-// is empty, of all, by the queue where they began.
-func (r *record) history(name string, begin time.Time) (lives []*Life) {
+// history returns copies of the lives of those messages that were in a queue, or, if
+// name is empty, of all by the queue where they began, which keep accepts, or of all if
+// that is nil.
+func (r *record) history(name string, begin time.Time, keep func(*Life) bool) (lives []*Life) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	names := []string{name}
@@ -129,9 +164,16 @@ func (r *record) history(name string, begin time.Time) (lives []*Life) {
 	}
 	had := make(map[*Life]bool)
 	at := make(map[place]*Life)
-	for _, name := range names {
-		for _, l := range r.visits[name] {
-			if had[l] || len(names) > 1 && l.Events[0].Queue != name {
+	for _, here := range names {
+		n := 0
+		for _, l := range r.visits[here] {
+			if l.Events[0].Queue == here {
+				n++
+				l.n = n
+			} else if name == "" {
+				continue
+			}
+			if had[l] || keep != nil && !keep(l) {
 				continue
 			}
 			had[l] = true

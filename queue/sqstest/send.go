@@ -10,7 +10,7 @@ import (
 
 // Send implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) Send(ctx context.Context, m queue.Message) (sent queue.Sent, err error) {
-	c, err := q.begin(ctx, "Send", subject{name: contentOf(&m), body: m.Body}, false)
+	c, err := q.begin(ctx, "Send", subject{name: contentOf(&m), body: m.Body}, contentOf(&m), false)
 	defer func() {
 		if c.end(&err); err != nil {
 			sent = queue.Sent{}
@@ -42,7 +42,7 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) (sent []queue
 		whole.name = mix(whole.name ^ contentOf(&ms[i]))
 	}
 	apart := len(ms) > 0 && len(ms) <= queue.MaxBatch
-	c, err := q.begin(ctx, "SendBatch", whole, apart)
+	c, err := q.begin(ctx, "SendBatch", whole, whole.name, apart)
 	defer func() {
 		if c.end(&err); err != nil && !isBatch(err) {
 			sent = nil

@@ -11,7 +11,7 @@ import (
 // Delete implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) Delete(ctx context.Context, r queue.Receipt) (err error) {
 	i := q.told(r)
-	c, err := q.begin(ctx, "Delete", i.subject(), false)
+	c, err := q.begin(ctx, "Delete", i.subject(), hashText(r.String()), false)
 	defer c.end(&err)
 	if err == nil {
 		err = c.expired(i)
@@ -27,11 +27,12 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) (err error) {
 
 // DeleteBatch implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) (err error) {
-	whole := subject{}
+	whole, who := subject{}, uint64(0)
 	for _, r := range rs {
 		whole.name = mix(whole.name ^ q.told(r).name)
+		who = mix(who ^ hashText(r.String()))
 	}
-	c, err := q.begin(ctx, "DeleteBatch", whole, len(rs) > 0 && len(rs) <= queue.MaxBatch)
+	c, err := q.begin(ctx, "DeleteBatch", whole, who, len(rs) > 0 && len(rs) <= queue.MaxBatch)
 	defer c.end(&err)
 	if err != nil || len(rs) > queue.MaxBatch {
 		return orElse(err, func() error { return q.inner.DeleteBatch(ctx, rs) })
@@ -78,7 +79,7 @@ func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) (err error)
 // ChangeVisibility implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Duration) (err error) {
 	i := q.told(r)
-	c, err := q.begin(ctx, "ChangeVisibility", i.subject(), false)
+	c, err := q.begin(ctx, "ChangeVisibility", i.subject(), hashText(r.String()), false)
 	defer c.end(&err)
 	if err == nil {
 		err = c.expired(i)
@@ -95,11 +96,12 @@ func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Du
 // ChangeVisibilityBatch implements [queue.Queue]. Further errors are those of
 // [Faults].
 func (q *Queue) ChangeVisibilityBatch(ctx context.Context, cs []queue.VisibilityChange) (err error) {
-	whole := subject{}
+	whole, who := subject{}, uint64(0)
 	for _, change := range cs {
 		whole.name = mix(whole.name ^ q.told(change.Receipt).name)
+		who = mix(who ^ hashText(change.Receipt.String()))
 	}
-	c, err := q.begin(ctx, "ChangeVisibilityBatch", whole, len(cs) > 0 && len(cs) <= queue.MaxBatch)
+	c, err := q.begin(ctx, "ChangeVisibilityBatch", whole, who, len(cs) > 0 && len(cs) <= queue.MaxBatch)
 	defer c.end(&err)
 	if err != nil || len(cs) > queue.MaxBatch {
 		return orElse(err, func() error { return q.inner.ChangeVisibilityBatch(ctx, cs) })

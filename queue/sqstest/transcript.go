@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/restantemq/restante/queue"
+	"github.com/restantemq/restante/queue/broker"
 )
 
 // Transcript returns what has happened: each message with every step of its life, by
@@ -20,18 +21,21 @@ func (k *Kit) Transcript() string {
 	k.Settle()
 	var b strings.Builder
 	fmt.Fprintf(&b, "transcript with seed %d (%s=%d repeats it), times since sqstest.New\n", k.seed, SeedVariable, k.seed)
-	lives := k.record.history("", k.begin)
-	heading := ""
+	lives := k.record.history("", k.begin, nil)
+	heading, headed := "", make(map[string]bool)
 	for _, l := range lives {
 		if from := l.Events[0].Queue; from != heading {
-			heading = from
+			heading, headed[from] = from, true
 			k.head(&b, heading)
 		}
 		b.WriteString(l.String())
 	}
-	if len(lives) == 0 {
-		b.WriteString("\nno message was sent\n")
-	}
+	k.each(func(q *broker.Queue) bool { // in which no message began
+		if !headed[q.Name()] {
+			k.head(&b, q.Name())
+		}
+		return true
+	})
 	k.otherFaults(&b)
 	return b.String()
 }
@@ -44,12 +48,15 @@ func (k *Kit) head(b *strings.Builder, name string) {
 		for _, n := range []struct {
 			n    int
 			what string
-		}{{int(s.Accepted), "sent"}, {int(s.Adopted), "arrived"}, {s.Visible, "visible"}, {s.InFlight, "in flight"}, {s.Delayed, "delayed"},
+		}{{int(s.Accepted), "sent"}, {int(s.Duplicates), "suppressed"}, {int(s.Adopted), "arrived"}, {s.Visible, "visible"}, {s.InFlight, "in flight"}, {s.Delayed, "delayed"},
 			{int(s.Deleted), "deleted"}, {int(s.Moved), "moved away"}, {int(s.Expired), "expired"}, {int(s.Purged), "purged"}} {
 			if n.n > 0 {
 				parts = append(parts, fmt.Sprintf("%d %s", n.n, n.what))
 			}
 		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"no messages"}
 	}
 	fmt.Fprintf(b, "\n%s: %s\n", name, strings.Join(parts, ", "))
 }
@@ -171,6 +178,8 @@ func told(e *queue.Event) string {
 		return "moved to the dead-letter queue"
 	case queue.StepAdopted:
 		return "arrived"
+	case queue.StepMoved:
+		return "moved on, as a new message"
 	}
 	return e.Step.String()
 }
@@ -201,13 +210,8 @@ func quoted(body string) string {
 }
 
 func counted(n int) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
+	if n == 1 {
 		return "once"
-	case 2:
-		return "twice"
 	}
 	return fmt.Sprintf("%d times", n)
 }

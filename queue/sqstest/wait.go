@@ -7,18 +7,22 @@ import (
 
 	"github.com/restantemq/restante/queue"
 	"github.com/restantemq/restante/queue/broker"
-	"github.com/restantemq/restante/queue/internal/bubble"
 )
 
 // Settle waits, in a bubble, until everything that can happen at this instant has
-// happened: all other goroutines of the bubble wait, for time to pass, say. Outside of
-// bubbles nobody can know, and it returns at once.
+// happened: all other goroutines of the bubble wait, for time to pass, say. It takes the
+// place of synctest.Wait, which must not be called by two goroutines at a time. Outside of
+// bubbles nobody can know that: Settle waits until the kit has been told of the calls
+// that have returned, and no longer than a second.
 func (k *Kit) Settle() {
 	k.t.Helper()
-	if here := bubble.Current(); here != k.bubble {
-		k.t.Fatalf("sqstest: this kit was made in another synctest bubble, or outside of one; call New where it is used")
+	if err := k.elsewhere(); err != nil {
+		k.t.Fatalf("%v", err)
 	}
 	if k.bubble == "" {
+		for begin := time.Now(); !k.told() && time.Since(begin) < time.Second; {
+			time.Sleep(50 * time.Microsecond)
+		}
 		return
 	}
 	k.settling <- struct{}{} // one waits at a time
@@ -80,8 +84,9 @@ func (q *Queue) ExpectDrained(limit time.Duration) {
 func (k *Kit) ExpectNone(d time.Duration, match func(queue.Event) bool) {
 	k.t.Helper()
 	if e := k.unexpected(d, match); e != nil {
-		k.t.Errorf("sqstest: expected nothing of the kind for %v, but %v after New message %s of %s was %s",
-			d, since(k.begin, e.At), quoted(e.Body), e.Queue, e.Step)
+		lives := k.record.history(e.Queue, k.begin, func(l *Life) bool { return l.ID == e.ID })
+		k.t.Errorf("sqstest: expected nothing of the kind for %v, but a message of %s was %s %v after New\n%s",
+			d, e.Queue, e.Step, since(k.begin, e.At), k.shown.text(lives))
 	}
 }
 
@@ -106,7 +111,9 @@ func (q *Queue) ExpectNone(d time.Duration, steps ...queue.Step) {
 // unexpected returns the first event that matches before d has passed, else nil.
 func (k *Kit) unexpected(d time.Duration, match func(queue.Event) bool) (found *queue.Event) {
 	k.t.Helper()
-	k.Settle()
+	if k.bubble == "" {
+		k.Settle() // what is told late is not new
+	}
 	old, _, _ := k.record.from(0)
 	seen := len(old)
 	k.wait(d, func() bool {
@@ -160,15 +167,26 @@ func (k *Kit) pause(passed time.Duration) time.Duration {
 	return time.Minute
 }
 
+// told reports whether the record is complete, if nothing happens meanwhile.
+func (k *Kit) told() bool {
+	return k.each(func(q *broker.Queue) bool { return k.record.has(q.Name(), stats(q)) })
+}
+
 // every reports whether what is said of a queue's counters is so of all queues.
 func (k *Kit) every(is func(queue.Stats) bool) bool {
+	return k.each(func(q *broker.Queue) bool { return is(stats(q)) })
+}
+
+// each calls f for the queues in the order of their names, until it returns false, and
+// reports whether it never did.
+func (k *Kit) each(f func(*broker.Queue) bool) bool {
 	for o := (broker.ListOptions{Max: 1000}); ; {
 		queues, next, err := k.broker.ListQueues(o)
 		if err != nil {
 			return true // it is closed
 		}
 		for _, q := range queues {
-			if !is(stats(q)) {
+			if !f(q) {
 				return false
 			}
 		}
