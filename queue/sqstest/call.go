@@ -11,15 +11,12 @@ import (
 
 // A call is one that a client makes of a queue, from its begin to its end.
 type call struct {
-	q      *Queue
-	name   string // of the method
-	about  subject
-	began  time.Time
-	faults Faults
-	lost   draw // its answer will be lost; n is zero if not
-	caller caller
-	spared bool // it must not fail
-	failed bool // by a fault
+	q       *Queue
+	name    string // of the method
+	about   subject
+	began   time.Time
+	faults  Faults
+	outcome draw // of the whole call; n is zero if no fault makes it fail
 }
 
 // A subject is the message that a decision is about.
@@ -30,73 +27,92 @@ type subject struct {
 }
 
 // begin begins a call, late if it is to be slow. It returns an error if the call fails
-// before it has an effect; end ends it either way. A whole call that is made of
-// entries fails entry by entry, see refused. Who is a hash by which a call is known again.
-func (q *Queue) begin(ctx context.Context, name string, about subject, who uint64, entries bool) (*call, error) {
-	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.chances(), caller: caller{q.Name(), name, who}}
-	c.spared = q.k.decide.spared(c.caller, c.faults.inARow())
+// before it has an effect; end ends it either way. A call about entries, whose names are
+// given, is throttled entry by entry, see refused.
+func (q *Queue) begin(ctx context.Context, name string, about subject, entries ...uint64) (*call, error) {
+	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.chances()}
+	q.k.calls.add(c)
 	if err := q.k.elsewhere(); err != nil {
-		q.k.calls.add(c)
 		return c, err
 	}
 	q.k.overcalled(name)
+	if ctx.Err() != nil {
+		c.faults = Faults{} // the queue will say so
+		return c, nil
+	}
 	if only := c.faults.Calls; len(only) > 0 && !slices.Contains(only, name) {
 		c.faults.Throttle, c.faults.Lose, c.faults.Slow = 0, 0, 0
 	}
-	q.k.calls.add(c)
-	if r, slow := c.hit(Slowed, c.faults.Slow, about); slow {
-		by := c.faults.SlowBy
-		if by == 0 {
-			by = time.Second
-		}
-		by = part(by, r)
-		c.happened(Slowed, about, r, by)
-		timer := time.NewTimer(by)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return c, fmt.Errorf("%s: %w", name, ctx.Err())
+	if err := c.slow(ctx); err != nil {
+		return c, err
+	}
+	throttled := func(r draw) bool { return r.share() < c.faults.Throttle }
+	if entries != nil {
+		throttled = func(r draw) bool {
+			return slices.ContainsFunc(entries, func(name uint64) bool { return r.about(name).share() < c.faults.Throttle })
 		}
 	}
-	throttle := c.faults.Throttle
-	if entries {
-		throttle = 0
+	lost := func(r draw) bool { return r.another().another().share() < c.faults.Lose }
+	r, spared := q.k.decide.attempt(question{q.Name(), about.name, Throttled, name}, c.faults.inARow(), func(r draw) bool {
+		return throttled(r) || lost(r)
+	})
+	switch {
+	case spared || !throttled(r) && !lost(r):
+	case entries == nil && throttled(r):
+		c.happened(Throttled, about, r, 0)
+		return c, c.throttled()
+	default:
+		c.outcome = r
 	}
-	return c, c.fails(name, throttle, c.faults.Lose, about)
+	return c, nil
 }
 
-// fails decides whether a call fails: with an error if that is before its effect, else
-// c.lost says so.
-func (c *call) fails(name string, throttle, lose float64, about subject) error {
-	r := c.q.k.decide.draw(question{c.q.Name(), about.name, Throttled, name})
-	if c.spared || r.share() >= throttle+lose {
+func (c *call) throttled() error {
+	return fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, queue.ErrThrottled)
+}
+
+// slow lets the call begin late.
+func (c *call) slow(ctx context.Context) error {
+	r, slow := c.hit(Slowed, c.faults.Slow, c.about)
+	if !slow {
 		return nil
 	}
-	if r.share() < throttle {
-		c.failed = true
-		c.happened(Throttled, about, r, 0)
-		return fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, queue.ErrThrottled)
+	by := c.faults.SlowBy
+	if by == 0 {
+		by = time.Second
 	}
-	c.lost = r
-	return nil
+	by = min(part(by, r), by)
+	c.happened(Slowed, c.about, r, by)
+	timer := time.NewTimer(by)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", c.name, ctx.Err())
+	}
 }
 
 // refused decides whether an entry of a batch is throttled.
 func (c *call) refused(about subject) error {
-	return c.fails(c.name+" entry", c.faults.Throttle, 0, about)
+	if c.outcome.n == 0 || c.outcome.about(about.name).share() >= c.faults.Throttle {
+		return nil
+	}
+	c.happened(Throttled, about, c.outcome, 0)
+	return c.throttled()
+}
+
+// loses reports whether the answer of the call is to be lost.
+func (c *call) loses() bool {
+	return c.outcome.n > 0 && c.outcome.another().another().share() < c.faults.Lose
 }
 
 // end ends the call, whose error is err so far: its answer may get lost.
 func (c *call) end(err *error) {
-	if *err == nil || isBatch(*err) {
-		if c.lost.n > 0 {
-			c.failed = true
-			c.happened(Lost, c.about, c.lost, 0)
-			*err = fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, ErrLost)
-		}
+	if (*err == nil || isBatch(*err)) && c.loses() {
+		c.happened(Lost, c.about, c.outcome, 0)
+		*err = fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, ErrLost)
 	}
-	c.q.k.decide.ended(c.caller, c.failed)
 	c.q.k.calls.remove(c)
 	c.q.k.record.touch()
 }

@@ -55,34 +55,40 @@ type later struct {
 	stopped bool
 }
 
-// after calls f once d has passed, unless stop is called before.
-func (l *later) after(d time.Duration, f func()) {
+// after calls f once d has passed, or when now is called, whichever comes first, unless
+// stop is called before; now reports whether it has.
+func (l *later) after(d time.Duration, f func()) (now func() bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stopped {
-		return
+		return func() bool { return false }
 	}
 	if l.waiting == nil {
 		l.waiting = make(map[*time.Timer]bool)
 	}
 	var timer *time.Timer
-	timer = time.AfterFunc(d, func() {
+	now = func() bool {
 		l.mu.Lock()
 		mine := l.waiting[timer]
 		if mine {
+			l.waiting[timer] = false
 			l.running.Add(1)
 		}
 		l.mu.Unlock()
 		if !mine {
-			return
+			return false
 		}
+		timer.Stop()
 		f()
 		l.mu.Lock()
 		delete(l.waiting, timer)
 		l.mu.Unlock()
 		l.running.Done()
-	})
+		return true
+	}
+	timer = time.AfterFunc(d, func() { now() })
 	l.waiting[timer] = true
+	return now
 }
 
 // none reports whether nothing is to come.

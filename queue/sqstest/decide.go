@@ -12,7 +12,7 @@ type decisions struct {
 
 	mu    sync.Mutex
 	asked map[question]int
-	runs  map[caller]int // how many failures there were in a row
+	runs  map[question]int // how many failures there were in a row
 }
 
 // A question is what a decision is about.
@@ -30,15 +30,20 @@ type draw struct {
 }
 
 func newDecisions(seed uint64) *decisions {
-	return &decisions{seed: seed, asked: make(map[question]int), runs: make(map[caller]int)}
+	return &decisions{seed: seed, asked: make(map[question]int), runs: make(map[question]int)}
 }
 
 // draw answers q once more.
 func (d *decisions) draw(q question) draw {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.answer(q)
+}
+
+// answer is draw for a caller who holds d.mu.
+func (d *decisions) answer(q question) draw {
 	d.asked[q]++
 	n := d.asked[q]
-	d.mu.Unlock()
 	bits := mix(d.seed)
 	for _, part := range [...]uint64{hashText(q.queue), q.what, hashText(string(q.kind)), hashText(q.call), uint64(n)} {
 		bits = mix(bits ^ part)
@@ -46,34 +51,29 @@ func (d *decisions) draw(q question) draw {
 	return draw{bits, n}
 }
 
-// A caller is who makes the same call again and again: the sender of a message, the
-// holder of a receipt.
-type caller struct {
-	queue, call string
-	who         uint64
-}
-
-// spared reports whether a call must not fail, because it has failed so many times in a
-// row.
-func (d *decisions) spared(c caller, most int) bool {
+// attempt answers q, whether a call fails, once more. It doesn't, whatever fails says, if
+// the same has failed so many times in a row.
+func (d *decisions) attempt(q question, most int, fails func(draw) bool) (r draw, spared bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return most >= 0 && d.runs[c] >= most
-}
-
-// ended counts a call that has failed, or forgets those that have.
-func (d *decisions) ended(c caller, failed bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if failed {
-		d.runs[c]++
-	} else {
-		delete(d.runs, c)
+	r = d.answer(q)
+	switch {
+	case !fails(r):
+		delete(d.runs, q)
+	case most >= 0 && d.runs[q] >= most:
+		delete(d.runs, q)
+		spared = true
+	default:
+		d.runs[q]++
 	}
+	return r, spared
 }
 
 // share is a number from 0 up to, but not including, 1.
 func (r draw) share() float64 { return float64(r.bits>>11) / (1 << 53) }
+
+// about is a draw that depends on r and on one of the messages that r is about.
+func (r draw) about(name uint64) draw { return draw{mix(r.bits ^ name), r.n} }
 
 // another is a draw that has nothing to do with r, but depends on it alone.
 func (r draw) another() draw { return draw{mix(r.bits), r.n} }

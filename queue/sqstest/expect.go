@@ -33,7 +33,7 @@ func (q *Queue) Messages() []queue.Peeked {
 // arrival.
 func (q *Queue) History() []*Life {
 	q.k.Settle()
-	return q.k.record.history(q.Name(), q.k.begin, nil)
+	return q.k.lives(q.Name(), nil)
 }
 
 // Message returns what became of the message of that body that was in the queue. It
@@ -49,7 +49,7 @@ func (q *Queue) Message(body string) *Life {
 
 func (q *Queue) of(body string) []*Life {
 	q.k.Settle()
-	return q.k.record.history(q.Name(), q.k.begin, func(l *Life) bool { return l.Body == body })
+	return q.k.lives(q.Name(), func(l *Life) bool { return l.Body == body })
 }
 
 // others tells, if no message of a body was in the queue, which bodies there were.
@@ -152,7 +152,7 @@ func (q *Queue) ExpectEmpty() {
 		for i := range ms {
 			ids[ms[i].ID] = true
 		}
-		lives := q.k.record.history(q.Name(), q.k.begin, func(l *Life) bool { return ids[l.ID] })
+		lives := q.k.lives(q.Name(), func(l *Life) bool { return ids[l.ID] })
 		q.k.t.Errorf("sqstest: %s is not empty\n%s", q.Name(), q.k.shown.text(lives))
 	}
 }

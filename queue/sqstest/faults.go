@@ -17,7 +17,7 @@ type Faults struct {
 	// Duplicate is of a delivery: the message is receivable again, at some time
 	// before the visibility timeout passes that its receiver was told. A receiver
 	// who extends the timeout before keeps the message. The duplicate counts as a
-	// receive, but doesn't send a message to its dead-letter queue.
+	// receive; a message that is near its dead-letter queue has none.
 	Duplicate float64
 
 	// Late is of a message that is sent without a delay: it becomes receivable up to
@@ -32,8 +32,8 @@ type Faults struct {
 	Empty float64
 
 	// LateDelete is of a delete that succeeds: it takes effect about five seconds later,
-	// and until then the message may be received once more. A message whose next
-	// receive would send it to a dead-letter queue is deleted at once.
+	// or when the message has been received once more, whichever comes first. A message
+	// that is near its dead-letter queue is deleted at once.
 	LateDelete float64
 
 	// Expired is of a delete or change of visibility after the visibility timeout
@@ -46,8 +46,8 @@ type Faults struct {
 	Partial float64
 
 	// Throttle is of any call: it fails with queue.ErrThrottled and has had no effect. In
-	// a batch that is so of each entry; in a FIFO queue's SendBatch the later entries of
-	// the same group fail with it.
+	// a batch that is so of each entry, but of a FIFO queue's SendBatch as a whole; a
+	// batch of which nothing is left fails as a whole, too.
 	Throttle float64
 
 	// Lose is of any call: it takes effect, and then its answer is lost. From a Queue it
@@ -64,8 +64,8 @@ type Faults struct {
 	Skew time.Duration
 
 	// InARow bounds how many times the same call fails in a row, by Throttle and Lose
-	// together: a send of the same message or batch, a call with the same receipts. All
-	// receives of a queue are the same. Zero means 2, so that the three attempts which SDKs make suffice; a
+	// together: a send of the same message or batch, a call with the same receipts, a
+	// receive of the queue, whoever makes them. Zero means 2, so that the three attempts which SDKs make suffice; a
 	// negative number is no bound.
 	InARow int
 

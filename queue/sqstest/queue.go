@@ -17,9 +17,17 @@ type Queue struct {
 
 	mu     sync.Mutex
 	faults *Faults                   // in place of the kit's, if not nil
-	names  map[uint64]uint64         // what decisions know a message by, by its position
+	known  map[uint64]*known         // messages that were received, by position
 	equal  map[uint64]int            // how many messages have the same content, by its hash
 	issued map[queue.Receipt]*issued // of messages that are not deleted
+}
+
+// known is a message that was received.
+type known struct {
+	name     uint64 // what decisions know it by
+	body     string
+	receives int               // so far
+	late     func() (due bool) // carries out a delete that is late, unless it was
 }
 
 // issued is what a receiver was told.
@@ -39,7 +47,7 @@ var (
 func newQueue(k *Kit, q *broker.Queue) *Queue {
 	return &Queue{
 		k: k, inner: q,
-		names: make(map[uint64]uint64), equal: make(map[uint64]int), issued: make(map[queue.Receipt]*issued),
+		known: make(map[uint64]*known), equal: make(map[uint64]int), issued: make(map[queue.Receipt]*issued),
 	}
 }
 
@@ -117,20 +125,21 @@ func (q *Queue) issue(d *queue.Delivery) *issued {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	name, known := q.names[position]
-	if !known {
+	m := q.known[position]
+	if m == nil {
 		content := contentOf(&d.Message)
 		q.equal[content]++
-		name = mix(content + uint64(q.equal[content]))
-		q.names[position] = name
+		m = &known{name: mix(content + uint64(q.equal[content])), body: d.Body}
+		q.known[position] = m
 	}
-	i := &issued{name: name, body: d.Body, position: position, receives: d.ReceiveCount, until: d.VisibleAt}
+	m.receives = d.ReceiveCount
+	i := &issued{name: m.name, body: d.Body, position: position, receives: d.ReceiveCount, until: d.VisibleAt}
 	q.issued[d.Receipt] = i
 	return i
 }
 
 // told returns what the receiver with that receipt was told; of a receipt that came
-// another way or is used up, only what decisions know the message by.
+// another way or is used up, only which message and which receive it is about.
 func (q *Queue) told(r queue.Receipt) *issued {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -139,7 +148,22 @@ func (q *Queue) told(r queue.Receipt) *issued {
 		return &copied
 	}
 	fields, _ := r.Fields()
-	return &issued{name: q.names[fields.Seq], position: fields.Seq}
+	i := &issued{position: fields.Seq, receives: int(fields.Receive())}
+	if m := q.known[fields.Seq]; m != nil {
+		i.name, i.body = m.name, m.body
+	}
+	return i
+}
+
+// again reports whether the message may be received once more before its time: by the
+// latest receipt's word, and not if one more receive that comes to nothing would send it
+// to the dead-letter queue.
+func (q *Queue) again(i *issued) bool {
+	letter := q.inner.Config().DeadLetter
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m := q.known[i.position]
+	return m != nil && m.late == nil && m.receives == i.receives && (letter.Target == nil || i.receives+1 < letter.MaxReceives)
 }
 
 // settled forgets a receipt that has been used up, or, with another end of the

@@ -11,18 +11,18 @@ import (
 
 // Receive implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) (ds []queue.Delivery, err error) {
-	c, err := q.begin(ctx, "Receive", subject{}, 0, false)
+	c, err := q.begin(ctx, "Receive", subject{})
 	defer func() {
 		if c.end(&err); err != nil {
 			ds = nil
 		}
 	}()
-	if err != nil || q.loose() && c.empty(o) {
+	if err != nil || q.loose() && q.sane(o) && ctx.Err() == nil && c.empty(o) {
 		return nil, err
 	}
 	wanted := o.Max
 	fewer, partial := c.hit(FewerThan, c.faults.Partial, subject{})
-	if partial = partial && wanted > 1; partial {
+	if partial = partial && wanted > 1 && q.sane(o); partial {
 		o.Max = 1 + int(fewer.another().bits%uint64(wanted-1))
 	}
 	if ds, err = q.inner.Receive(ctx, o); err != nil {
@@ -38,16 +38,19 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) (ds []queue
 		issued := q.issue(d)
 		told[d.Receipt] = issued.name
 		d.SentAt, d.FirstReceivedAt = d.SentAt.Add(skew), d.FirstReceivedAt.Add(skew)
-		if q.loose() {
+		if !q.carryOut(issued.position) && q.loose() {
 			c.duplicate(ctx, d, issued)
 		}
 	}
 	if q.loose() && len(ds) > 1 {
 		if r, hit := c.hit(Shuffled, c.faults.Shuffle, subject{}); hit {
+			before := slices.Clone(ds)
 			slices.SortFunc(ds, func(x, y queue.Delivery) int {
 				return cmp.Compare(mix(told[x.Receipt]^r.bits), mix(told[y.Receipt]^r.bits))
 			})
-			c.happened(Shuffled, subject{}, r, 0)
+			if !slices.EqualFunc(before, ds, func(x, y queue.Delivery) bool { return x.Receipt == y.Receipt }) {
+				c.happened(Shuffled, subject{}, r, 0)
+			}
 		}
 	}
 	return ds, nil
@@ -58,11 +61,9 @@ func (c *call) empty(o queue.ReceiveOptions) bool {
 	if c.faults.Empty <= 0 || o.Wait > 0 || o.Wait == 0 && c.q.inner.Config().ReceiveWait > 0 {
 		return false
 	}
-	d, who := c.q.k.decide, caller{c.q.Name(), string(EmptyAnswer), 0}
-	r, hit := c.hit(EmptyAnswer, c.faults.Empty, subject{})
-	hit = hit && !d.spared(who, c.faults.inARow())
-	d.ended(who, hit)
-	if !hit {
+	fails := func(r draw) bool { return r.share() < c.faults.Empty }
+	r, spared := c.q.k.decide.attempt(question{c.q.Name(), 0, EmptyAnswer, c.name}, c.faults.inARow(), fails)
+	if spared || !fails(r) {
 		return false
 	}
 	if c.q.Stats().Visible == 0 {
@@ -76,7 +77,7 @@ func (c *call) empty(o queue.ReceiveOptions) bool {
 // the dead-letter queue.
 func (c *call) duplicate(ctx context.Context, d *queue.Delivery, i *issued) {
 	left := time.Until(d.VisibleAt)
-	if left <= time.Millisecond || c.lost.n > 0 || c.lastReceive(i) {
+	if left <= time.Millisecond || c.loses() || !c.q.again(i) {
 		return
 	}
 	about := subject{i.name, i.body, i.position}
@@ -90,11 +91,10 @@ func (c *call) duplicate(ctx context.Context, d *queue.Delivery, i *issued) {
 	}
 }
 
-// lastReceive reports whether the next receive of a message would send it to the
-// dead-letter queue.
-func (c *call) lastReceive(i *issued) bool {
-	letter := c.q.inner.Config().DeadLetter
-	return letter.Target != nil && i.receives >= letter.MaxReceives
+// sane reports whether a receive is within the queue's limits: what isn't is refused.
+func (q *Queue) sane(o queue.ReceiveOptions) bool {
+	within := func(d, most time.Duration) bool { return (d >= 0 || d == queue.None) && d <= most }
+	return !q.limited() || o.Max >= 0 && o.Max <= queue.MaxReceive && within(o.Wait, queue.MaxWait) && within(o.VisibilityTimeout, queue.MaxVisibility)
 }
 
 // skew is how far the queue's clock is from the caller's: always the same.

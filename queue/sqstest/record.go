@@ -77,6 +77,11 @@ func (r *record) renew(name string) {
 	}
 	delete(r.visits, name)
 	delete(r.steps, name)
+	for i := range r.faults {
+		if r.faults[i].Queue == name {
+			r.faults[i].position = 0 // the new one's messages have the same
+		}
+	}
 }
 
 // fault keeps f.
@@ -162,18 +167,12 @@ func (r *record) history(name string, begin time.Time, keep func(*Life) bool) (l
 	if name == "" {
 		names = r.names
 	}
+	r.number()
 	had := make(map[*Life]bool)
 	at := make(map[place]*Life)
 	for _, here := range names {
-		n := 0
 		for _, l := range r.visits[here] {
-			if l.Events[0].Queue == here {
-				n++
-				l.n = n
-			} else if name == "" {
-				continue
-			}
-			if had[l] || keep != nil && !keep(l) {
+			if had[l] || name == "" && l.Events[0].Queue != here || keep != nil && !keep(l) {
 				continue
 			}
 			had[l] = true
@@ -192,6 +191,19 @@ func (r *record) history(name string, begin time.Time, keep func(*Life) bool) (l
 		}
 	}
 	return lives
+}
+
+// number counts the lives that began in each queue. The caller must hold r.mu.
+func (r *record) number() {
+	for here, lives := range r.visits {
+		n := 0
+		for _, l := range lives {
+			if l.Events[0].Queue == here {
+				n++
+				l.n = n
+			}
+		}
+	}
 }
 
 // A place is where a message is. Positions begin with 1.

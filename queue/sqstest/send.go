@@ -10,7 +10,8 @@ import (
 
 // Send implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) Send(ctx context.Context, m queue.Message) (sent queue.Sent, err error) {
-	c, err := q.begin(ctx, "Send", subject{name: contentOf(&m), body: m.Body}, contentOf(&m), false)
+	about := subject{name: contentOf(&m), body: m.Body}
+	c, err := q.begin(ctx, "Send", about)
 	defer func() {
 		if c.end(&err); err != nil {
 			sent = queue.Sent{}
@@ -19,30 +20,38 @@ func (q *Queue) Send(ctx context.Context, m queue.Message) (sent queue.Sent, err
 	if err != nil {
 		return sent, err
 	}
-	c.late(&m)
-	return q.inner.Send(ctx, m)
-}
-
-// late lets m be receivable late.
-func (c *call) late(m *queue.Message) {
-	if m.Delay != 0 && m.Delay != queue.None || !c.q.loose() || m.Delay == 0 && c.q.inner.Config().Delay > 0 {
-		return
-	}
-	about := subject{name: contentOf(m), body: m.Body}
-	if r, hit := c.hit(DelayedSend, c.faults.Late, about); hit {
-		m.Delay = part(lateBy, r)
+	r := c.late(&m)
+	if sent, err = q.inner.Send(ctx, m); err == nil && r.n > 0 {
 		c.happened(DelayedSend, about, r, m.Delay)
 	}
+	return sent, err
+}
+
+// late lets m be receivable late; n of the draw is zero if not.
+func (c *call) late(m *queue.Message) draw {
+	if m.Delay != 0 && m.Delay != queue.None || !c.q.loose() || m.Delay == 0 && c.q.inner.Config().Delay > 0 {
+		return draw{}
+	}
+	r, hit := c.hit(DelayedSend, c.faults.Late, subject{name: contentOf(m)})
+	if !hit {
+		return draw{}
+	}
+	m.Delay = part(lateBy, r)
+	return r
 }
 
 // SendBatch implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) (sent []queue.Sent, err error) {
-	whole := subject{}
+	whole, names, size := subject{}, make([]uint64, len(ms)), 0
 	for i := range ms {
-		whole.name = mix(whole.name ^ contentOf(&ms[i]))
+		names[i] = contentOf(&ms[i])
+		whole.name = mix(whole.name ^ names[i])
+		size += ms[i].Size()
 	}
-	apart := len(ms) > 0 && len(ms) <= queue.MaxBatch
-	c, err := q.begin(ctx, "SendBatch", whole, whole.name, apart)
+	if q.Kind() == queue.FIFO || !q.takes(len(ms)) || q.limited() && size > queue.MaxBatchBytes {
+		names = nil // what is refused as a whole is throttled as a whole
+	}
+	c, err := q.begin(ctx, "SendBatch", whole, names...)
 	defer func() {
 		if c.end(&err); err != nil && !isBatch(err) {
 			sent = nil
@@ -52,23 +61,15 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) (sent []queue
 		return nil, err
 	}
 	var b entries
-	kept := make([]queue.Message, 0, len(ms))
-	held := make(map[string]error) // FIFO groups of which an entry failed
+	kept, late := make([]queue.Message, 0, len(ms)), make([]draw, 0, len(ms))
 	for i, m := range ms {
-		if err := held[m.GroupID]; err != nil {
-			b.fail(i, err)
-			continue
-		}
-		if apart {
-			if err := c.refused(subject{name: contentOf(&m), body: m.Body}); err != nil {
+		if names != nil {
+			if err := c.refused(subject{name: names[i], body: m.Body}); err != nil {
 				b.fail(i, err)
-				if q.inner.Kind() == queue.FIFO {
-					held[m.GroupID] = err
-				}
 				continue
 			}
 		}
-		c.late(&m)
+		late = append(late, c.late(&m))
 		kept = append(kept, m)
 		b.keep(i)
 	}
@@ -81,10 +82,18 @@ func (q *Queue) SendBatch(ctx context.Context, ms []queue.Message) (sent []queue
 	}
 	sent = make([]queue.Sent, len(ms))
 	for i, at := range b.kept {
-		sent[at] = some[i]
+		if sent[at] = some[i]; late[i].n > 0 && some[i] != (queue.Sent{}) {
+			c.happened(DelayedSend, subject{body: kept[i].Body}, late[i], kept[i].Delay)
+		}
 	}
 	return sent, err
 }
+
+// limited reports whether SQS's limits hold.
+func (q *Queue) limited() bool { return q.inner.Config().Limits == queue.SQSLimits }
+
+// takes reports whether the queue takes a batch of n entries.
+func (q *Queue) takes(n int) bool { return n > 0 && (n <= queue.MaxBatch || !q.limited()) }
 
 // entries are those of a batch, some of which failed and others of which are passed on.
 type entries struct {

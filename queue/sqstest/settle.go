@@ -11,9 +11,9 @@ import (
 // Delete implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) Delete(ctx context.Context, r queue.Receipt) (err error) {
 	i := q.told(r)
-	c, err := q.begin(ctx, "Delete", i.subject(), hashText(r.String()), false)
+	c, err := q.begin(ctx, "Delete", i.subject())
 	defer c.end(&err)
-	if err == nil {
+	if i = q.told(r); err == nil { // it may have been extended while the call was slow
 		err = c.expired(i)
 	}
 	if err != nil || c.deleteLate(ctx, r, i) {
@@ -27,14 +27,17 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) (err error) {
 
 // DeleteBatch implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) (err error) {
-	whole, who := subject{}, uint64(0)
-	for _, r := range rs {
-		whole.name = mix(whole.name ^ q.told(r).name)
-		who = mix(who ^ hashText(r.String()))
+	whole, names := subject{}, make([]uint64, len(rs))
+	for n, r := range rs {
+		names[n] = q.told(r).subject().name
+		whole.name = mix(whole.name ^ names[n])
 	}
-	c, err := q.begin(ctx, "DeleteBatch", whole, who, len(rs) > 0 && len(rs) <= queue.MaxBatch)
+	if !q.takes(len(rs)) {
+		names = nil
+	}
+	c, err := q.begin(ctx, "DeleteBatch", whole, names...)
 	defer c.end(&err)
-	if err != nil || len(rs) > queue.MaxBatch {
+	if err != nil || names == nil {
 		return orElse(err, func() error { return q.inner.DeleteBatch(ctx, rs) })
 	}
 	var b entries
@@ -79,9 +82,9 @@ func (q *Queue) DeleteBatch(ctx context.Context, rs []queue.Receipt) (err error)
 // ChangeVisibility implements [queue.Queue]. Further errors are those of [Faults].
 func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Duration) (err error) {
 	i := q.told(r)
-	c, err := q.begin(ctx, "ChangeVisibility", i.subject(), hashText(r.String()), false)
+	c, err := q.begin(ctx, "ChangeVisibility", i.subject())
 	defer c.end(&err)
-	if err == nil {
+	if i = q.told(r); err == nil { // it may have been extended while the call was slow
 		err = c.expired(i)
 	}
 	if err != nil {
@@ -96,14 +99,17 @@ func (q *Queue) ChangeVisibility(ctx context.Context, r queue.Receipt, d time.Du
 // ChangeVisibilityBatch implements [queue.Queue]. Further errors are those of
 // [Faults].
 func (q *Queue) ChangeVisibilityBatch(ctx context.Context, cs []queue.VisibilityChange) (err error) {
-	whole, who := subject{}, uint64(0)
-	for _, change := range cs {
-		whole.name = mix(whole.name ^ q.told(change.Receipt).name)
-		who = mix(who ^ hashText(change.Receipt.String()))
+	whole, names := subject{}, make([]uint64, len(cs))
+	for n, change := range cs {
+		names[n] = q.told(change.Receipt).subject().name
+		whole.name = mix(whole.name ^ names[n])
 	}
-	c, err := q.begin(ctx, "ChangeVisibilityBatch", whole, who, len(cs) > 0 && len(cs) <= queue.MaxBatch)
+	if !q.takes(len(cs)) {
+		names = nil
+	}
+	c, err := q.begin(ctx, "ChangeVisibilityBatch", whole, names...)
 	defer c.end(&err)
-	if err != nil || len(cs) > queue.MaxBatch {
+	if err != nil || names == nil {
 		return orElse(err, func() error { return q.inner.ChangeVisibilityBatch(ctx, cs) })
 	}
 	var b entries
@@ -147,7 +153,11 @@ func orElse(err error, f func() error) error {
 	return f()
 }
 
-func (i *issued) subject() subject { return subject{i.name, i.body, i.position} }
+// subject is the message as the receiver's calls are about it: others who received it
+// make calls of their own.
+func (i *issued) subject() subject {
+	return subject{mix(i.name + uint64(i.receives)), i.body, i.position}
+}
 
 // entry decides whether an entry of a batch about a received message fails.
 func (c *call) entry(i *issued) error {
@@ -171,21 +181,32 @@ func (c *call) expired(i *issued) error {
 	return fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, queue.ErrReceiptExpired)
 }
 
-// deleteLate decides whether a delete takes effect later. Until then the message can be
-// received once more, but not sent to the dead-letter queue.
+// deleteLate decides whether a delete takes effect later: when the message has been
+// received once more, or a while has passed.
 func (c *call) deleteLate(ctx context.Context, r queue.Receipt, i *issued) bool {
-	if i.until.IsZero() || !c.q.loose() || c.lastReceive(i) {
+	if i.until.IsZero() || !c.q.loose() || !c.q.again(i) {
 		return false
 	}
 	d, hit := c.hit(DeletedLate, c.faults.LateDelete, i.subject())
 	if !hit {
 		return false
 	}
-	ctx = context.WithoutCancel(ctx)
-	if c.q.inner.ChangeVisibility(ctx, r, part(againWithin, d)) != nil {
+	q, ctx := c.q, context.WithoutCancel(ctx)
+	if q.inner.ChangeVisibility(ctx, r, part(againWithin, d)) != nil {
 		return false // it isn't this receiver's any more, or gone
 	}
 	c.happened(DeletedLate, i.subject(), d, lateDeleteBy)
-	c.q.k.later.after(lateDeleteBy, func() { _ = c.q.inner.Delete(ctx, r) }) // else it is gone
+	due := q.k.later.after(lateDeleteBy, func() { _ = q.inner.Delete(ctx, r) }) // else it is gone
+	q.mu.Lock()
+	q.known[i.position].late = due
+	q.mu.Unlock()
 	return true
+}
+
+// carryOut deletes a message now whose delete is late, and reports whether there was one.
+func (q *Queue) carryOut(position uint64) bool {
+	q.mu.Lock()
+	due := q.known[position].late
+	q.mu.Unlock()
+	return due != nil && due()
 }

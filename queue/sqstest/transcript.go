@@ -16,12 +16,13 @@ import (
 // Transcript returns what has happened: each message with every step of its life, by
 // the queue in which it began, and the faults that concern no message. Times are those
 // since New. Clients that do the same, in one goroutine and in a bubble, get the same
-// transcript for the same seed, byte for byte.
+// transcript for the same seed, byte for byte, unless a call falls on the very instant of
+// a timeout: the package comment tells of that.
 func (k *Kit) Transcript() string {
 	k.Settle()
 	var b strings.Builder
 	fmt.Fprintf(&b, "transcript with seed %d (%s=%d repeats it), times since sqstest.New\n", k.seed, SeedVariable, k.seed)
-	lives := k.record.history("", k.begin, nil)
+	lives := k.lives("", nil)
 	heading, headed := "", make(map[string]bool)
 	for _, l := range lives {
 		if from := l.Events[0].Queue; from != heading {

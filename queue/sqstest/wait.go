@@ -16,9 +16,7 @@ import (
 // that have returned, and no longer than a second.
 func (k *Kit) Settle() {
 	k.t.Helper()
-	if err := k.elsewhere(); err != nil {
-		k.t.Fatalf("%v", err)
-	}
+	k.atHome()
 	if k.bubble == "" {
 		for begin := time.Now(); !k.told() && time.Since(begin) < time.Second; {
 			time.Sleep(50 * time.Microsecond)
@@ -84,7 +82,7 @@ func (q *Queue) ExpectDrained(limit time.Duration) {
 func (k *Kit) ExpectNone(d time.Duration, match func(queue.Event) bool) {
 	k.t.Helper()
 	if e := k.unexpected(d, match); e != nil {
-		lives := k.record.history(e.Queue, k.begin, func(l *Life) bool { return l.ID == e.ID })
+		lives := k.lives(e.Queue, func(l *Life) bool { return l.ID == e.ID })
 		k.t.Errorf("sqstest: expected nothing of the kind for %v, but a message of %s was %s %v after New\n%s",
 			d, e.Queue, e.Step, since(k.begin, e.At), k.shown.text(lives))
 	}

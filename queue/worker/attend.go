@@ -250,13 +250,12 @@ func (p *pool) extend(now time.Time, due []extension) {
 	err := p.queue.ChangeVisibilityBatch(ctx, changes)
 	cancel()
 	failed := entryErrors(err, len(due))
-	if err != nil {
-		p.failedCall("ChangeVisibilityBatch", err)
-	}
+	matters := false // not if the messages were deleted meanwhile
 	for n, e := range due {
 		ended, until, next := false, time.Time{}, time.Time{}
 		e.l.mu.Lock()
 		if h := &e.l.held[e.i]; h.state.alive() {
+			matters = matters || failed[n] != nil && h.state != settling
 			switch err := failed[n]; {
 			case err == nil:
 				h.until = now.Add(e.change.Timeout)
@@ -284,5 +283,8 @@ func (p *pool) extend(now time.Time, due []extension) {
 		if !next.IsZero() {
 			p.attend(time.Now(), next)
 		}
+	}
+	if matters {
+		p.failedCall("ChangeVisibilityBatch", err)
 	}
 }

@@ -51,6 +51,13 @@ func (p *pool) within(l *lease, after time.Duration) time.Duration {
 	return max(min(after, time.Until(l.received.Add(queue.MaxVisibility)).Truncate(time.Millisecond)), 0)
 }
 
+func deleteCall(n int) string {
+	if n == 1 {
+		return "Delete"
+	}
+	return "DeleteBatch"
+}
+
 func (p *pool) deleteItems(ctx context.Context, items []item) error {
 	if len(items) == 1 {
 		return p.queue.Delete(ctx, items[0].d.Receipt)

@@ -393,7 +393,7 @@ func (p *pool) failedCall(call string, err error) {
 	if m := p.o.Metrics; m != nil {
 		m.failedCalls.Add(1)
 	}
-	p.o.Logger.Warn("worker: the queue refuses", "call", call, "error", err)
+	p.o.Logger.Warn("worker: call of the queue failed", "call", call, "error", err)
 }
 
 // share shares ds out into parts, at most one for each slot, each of which is handled

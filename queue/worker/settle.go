@@ -262,7 +262,7 @@ func (l *lease) close(now time.Time) {
 	for i := range l.ds {
 		items[i] = item{&l.ds[i], l.until}
 	}
-	l.deleted(items, l.p.retry("DeleteBatch", items, err, l.p.deleteItems))
+	l.deleted(items, l.p.retry(deleteCall(len(items)), items, err, l.p.deleteItems))
 }
 
 // deleteDone deletes what was handled and is still on lease.
@@ -295,7 +295,7 @@ func (l *lease) deleteDone(now time.Time) {
 	if len(chosen) == 0 {
 		return
 	}
-	errs := l.p.settle("DeleteBatch", chosen, l.p.deleteItems)
+	errs := l.p.settle(deleteCall(len(chosen)), chosen, l.p.deleteItems)
 	l.mu.Lock()
 	for n, i := range at {
 		if l.held[i].state = deleted; errs != nil && errs[n] != nil {
