@@ -14,7 +14,7 @@ import (
 //
 // The blob stays if r's message had left the queue before: it may be in a
 // dead-letter queue by now, where it needs the blob. To know, Delete first calls
-// ChangeVisibility with a minute, which is what is left of the visibility timeout
+// ChangeVisibility with ten seconds, which is what is left of the visibility timeout
 // if the message then can't be deleted.
 func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
 	if err := q.calls.begin(); err != nil {
@@ -36,7 +36,7 @@ func (q *Queue) Delete(ctx context.Context, r queue.Receipt) error {
 
 // hold is how long a message that is about to be deleted is kept from leaving the
 // queue by another way.
-const hold = time.Minute
+const hold = 10 * time.Second
 
 // DeleteBatch implements [queue.Queue]. It deletes each message and its blob as
 // Delete does.

@@ -17,6 +17,7 @@ type call struct {
 	began   time.Time
 	faults  Faults
 	outcome draw // of the whole call; n is zero if no fault makes it fail
+	foreign bool // it came from another bubble than the kit's
 }
 
 // A subject is the message that a decision is about.
@@ -33,6 +34,7 @@ func (q *Queue) begin(ctx context.Context, name string, about subject, entries .
 	c := &call{q: q, name: name, about: about, began: time.Now(), faults: q.chances()}
 	q.k.calls.add(c)
 	if err := q.k.elsewhere(); err != nil {
+		c.foreign = true
 		return c, err
 	}
 	q.k.overcalled(name)
@@ -114,7 +116,9 @@ func (c *call) end(err *error) {
 		*err = fmt.Errorf("sqstest: a fault of seed %d: %w", c.q.k.seed, ErrLost)
 	}
 	c.q.k.calls.remove(c)
-	c.q.k.record.touch()
+	if !c.foreign { // who waits for a change can't be woken from there
+		c.q.k.record.touch()
+	}
 }
 
 // hit decides whether a fault of that kind happens, with probability p.

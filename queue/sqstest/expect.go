@@ -64,6 +64,9 @@ func (q *Queue) others(lives []*Life) string {
 		}
 		bodies = append(bodies, l.Body)
 	}
+	if len(bodies) == 0 {
+		return "  the queue has had no messages"
+	}
 	return "  there were " + list(bodies)
 }
 
@@ -109,7 +112,7 @@ func (q *Queue) ExpectDeadLettered(bodies ...string) {
 func (q *Queue) expectEnd(s queue.Step, what string, bodies []string) {
 	q.k.t.Helper()
 	if len(bodies) == 0 {
-		q.k.t.Errorf("sqstest: expected that nothing was %s %s: name the bodies", what, q.Name())
+		q.k.t.Errorf("sqstest: name the bodies that should have been %s %s", what, q.Name())
 	}
 	for _, body := range bodies {
 		lives := q.of(body)
@@ -196,7 +199,7 @@ func (s *shown) text(lives []*Life) string {
 			fmt.Fprintf(&b, "  and %d others\n", len(lives)-i)
 			break
 		}
-		if s.steps[l.ID] == len(l.Events) && len(l.Events) > 1 {
+		if s.steps[l.ID] == len(l.Events) && len(l.Events) > 2 {
 			fmt.Fprintf(&b, "%s, see above\n", strings.TrimSuffix(l.head(), "\n"))
 			continue
 		}

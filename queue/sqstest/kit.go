@@ -71,7 +71,7 @@ type Kit struct {
 func New(t testing.TB, o Options) *Kit {
 	t.Helper()
 	k := &Kit{
-		t: t, seed: o.Seed, begin: time.Now(), bubble: bubble.Current(), patience: o.Patience,
+		t: t, seed: o.Seed, begin: time.Now().Truncate(time.Millisecond), bubble: bubble.Current(), patience: o.Patience,
 		record: newRecord(), settling: make(chan struct{}, 1),
 		faults: o.Faults, queues: make(map[*broker.Queue]*Queue),
 	}
@@ -125,8 +125,8 @@ func seedGiven(t testing.TB) (seed uint64, set bool) {
 // end closes the kit at the end of its test.
 func (k *Kit) end() {
 	k.t.Helper()
-	if err := k.elsewhere(); err != nil {
-		k.t.Errorf("%v", err)
+	if bubble.Current() != k.bubble {
+		k.t.Errorf("%v", errElsewhere)
 		return
 	}
 	if running := k.left(); running != "" {
@@ -165,7 +165,7 @@ func (k *Kit) left() string {
 // who was at home is believed.
 func (k *Kit) elsewhere() error {
 	now := time.Now().UnixNano()
-	if passed := now - k.home.Load(); passed >= 0 && passed < int64(time.Millisecond) {
+	if passed := now - k.home.Load(); passed > 0 && passed < int64(time.Millisecond) {
 		return nil
 	}
 	if bubble.Current() != k.bubble {
@@ -175,11 +175,11 @@ func (k *Kit) elsewhere() error {
 	return nil
 }
 
-// atHome fails the test if the caller isn't.
+// atHome fails the test if the caller isn't, and makes sure of it.
 func (k *Kit) atHome() {
 	k.t.Helper()
-	if err := k.elsewhere(); err != nil {
-		k.t.Fatalf("%v", err)
+	if bubble.Current() != k.bubble {
+		k.t.Fatalf("%v", errElsewhere)
 	}
 }
 
@@ -234,13 +234,13 @@ func (k *Kit) queue(q *broker.Queue) *Queue {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.queues[q] == nil {
-		k.queues[q] = newQueue(k, q)
 		for other := range k.queues {
-			if other != q && other.Name() == q.Name() { // it was deleted
-				k.record.renew(q.Name())
+			if other.Name() == q.Name() { // it was deleted
+				k.record.succeed(q.Name())
 				delete(k.queues, other)
 			}
 		}
+		k.queues[q] = newQueue(k, q)
 	}
 	return k.queues[q]
 }
@@ -282,6 +282,7 @@ func (k *Kit) chances() Faults {
 //		return errCrashed
 //	}
 func (k *Kit) Chance(p float64, what ...string) bool {
+	k.atHome()
 	r := k.decide.draw(question{what: hashText(what...), kind: Chosen})
 	if r.share() >= p {
 		return false

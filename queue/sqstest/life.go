@@ -14,6 +14,7 @@ type Life struct {
 	Body, GroupID string
 	Events        []queue.Event // in order
 
+	former  bool      // it began in a queue that another of the same name has followed
 	dropped bool      // the queue it was in was deleted
 	n       int       // its number in the queue it came from, from 1
 	faults  []Fault   // that concerned it

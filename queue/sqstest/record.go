@@ -16,15 +16,18 @@ type record struct {
 	events  []queue.Event
 	lives   map[queue.MessageID]*Life
 	visits  map[string][]*Life // by queue, in order of arrival
-	steps   map[string]*steps  // by queue
-	names   []string           // of queues, in the order in which they had their first message
+	at      map[place]*Life
+	renewed map[string]bool   // by queue: its history was begun anew, and the kit has not asked for that
+	former  []*Life           // that were in queues which others of the same name have followed
+	steps   map[string]*steps // by queue
+	names   []string          // of queues, in the order in which they had their first message
 	faults  []Fault
 	changed chan struct{} // closed at the next change; nil while nobody waits for one
 	closed  bool
 }
 
 func newRecord() *record {
-	return &record{lives: make(map[queue.MessageID]*Life), visits: make(map[string][]*Life), steps: make(map[string]*steps)}
+	return &record{lives: make(map[queue.MessageID]*Life), visits: make(map[string][]*Life), steps: make(map[string]*steps), at: make(map[place]*Life), renewed: make(map[string]bool)}
 }
 
 // note is the Trace of all queues.
@@ -32,19 +35,26 @@ func (r *record) note(e queue.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
-	if r.steps[e.Queue] == nil {
-		r.steps[e.Queue] = new(steps)
-		r.names = append(r.names, e.Queue)
-	}
-	r.steps[e.Queue][e.Step]++
 	l := r.lives[e.ID]
 	if l == nil {
 		l = &Life{ID: e.ID, Body: e.Body, GroupID: e.GroupID}
 		r.lives[e.ID] = l
 	}
 	if !l.wasAt(placeOf(&e)) {
+		if r.at[placeOf(&e)] != nil {
+			r.renew(e.Queue)
+			r.renewed[e.Queue] = true
+		}
+		r.at[placeOf(&e)] = l
 		r.visits[e.Queue] = append(r.visits[e.Queue], l)
 	}
+	if r.steps[e.Queue] == nil {
+		r.steps[e.Queue] = new(steps)
+		if !slices.Contains(r.names, e.Queue) {
+			r.names = append(r.names, e.Queue)
+		}
+	}
+	r.steps[e.Queue][e.Step]++
 	l.add(e)
 	r.change()
 }
@@ -66,14 +76,30 @@ func (r *record) has(name string, s queue.Stats) bool {
 		n[queue.StepDeadLettered]+n[queue.StepMoved] >= s.Moved
 }
 
-// renew begins the history of a queue anew: there is another one of its name.
-func (r *record) renew(name string) {
+// succeed says that the kit has another queue of that name, unless the record knows.
+func (r *record) succeed(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.renewed[name] {
+		r.renew(name)
+	}
+	delete(r.renewed, name)
+}
+
+// renew begins the history of a queue anew: there is another one of its name, with the
+// same positions. The caller must hold r.mu.
+func (r *record) renew(name string) {
+	r.former = append(r.former, r.visits[name]...)
+	for p := range r.at {
+		if p.queue == name {
+			delete(r.at, p)
+		}
+	}
 	for _, l := range r.visits[name] {
 		if l.Events[len(l.Events)-1].Queue == name {
 			l.dropped = true
 		}
+		l.former = l.former || l.Events[0].Queue == name
 	}
 	delete(r.visits, name)
 	delete(r.steps, name)
@@ -171,7 +197,11 @@ func (r *record) history(name string, begin time.Time, keep func(*Life) bool) (l
 	had := make(map[*Life]bool)
 	at := make(map[place]*Life)
 	for _, here := range names {
-		for _, l := range r.visits[here] {
+		all := r.visits[here]
+		if name == "" {
+			all = slices.Concat(all, r.former)
+		}
+		for _, l := range all {
 			if had[l] || name == "" && l.Events[0].Queue != here || keep != nil && !keep(l) {
 				continue
 			}

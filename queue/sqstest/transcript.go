@@ -25,9 +25,17 @@ func (k *Kit) Transcript() string {
 	lives := k.lives("", nil)
 	heading, headed := "", make(map[string]bool)
 	for _, l := range lives {
-		if from := l.Events[0].Queue; from != heading {
+		from := l.Events[0].Queue
+		if l.former {
+			from += ", before it was deleted"
+		}
+		if from != heading {
 			heading, headed[from] = from, true
-			k.head(&b, heading)
+			if l.former {
+				fmt.Fprintf(&b, "\n%s:\n", heading)
+			} else {
+				k.head(&b, heading)
+			}
 		}
 		b.WriteString(l.String())
 	}
