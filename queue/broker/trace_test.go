@@ -27,10 +27,10 @@ func TestTraceOfAllQueues(t *testing.T) {
 		require.NoError(t, err)
 		plain, err := b.CreateQueue(ctx, "plain", nil)
 		require.NoError(t, err)
-		traced, err := b.Create(ctx, "traced.fifo", queue.Config{ContentDeduplication: true})
+		_, err = b.Create(ctx, "traced.fifo", queue.Config{ContentDeduplication: true})
 		require.NoError(t, err)
 		require.Nil(t, plain.Config().Trace, "what a queue was given, no more")
-		traced, err = b.Create(ctx, "traced.fifo", queue.Config{Trace: trace(&own)}) // it has none yet
+		traced, err := b.Create(ctx, "traced.fifo", queue.Config{Trace: trace(&own)}) // it has none yet
 		require.NoError(t, err)
 
 		_, err = plain.Send(ctx, queue.Message{Body: "a"})
