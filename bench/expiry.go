@@ -142,11 +142,15 @@ func later(a, b time.Time) time.Time {
 func percentiles(name string, took []time.Duration) (values []value) {
 	slices.Sort(took)
 	for _, permille := range []int{500, 990, 999, 1000} {
-		at := (permille*len(took)+999)/1000 - 1
 		values = append(values, value{
 			name: fmt.Sprintf("%s/percentile=%v", name, float64(permille)/10),
-			unit: "ns/call", numerator: float64(took[at]), denominator: 1,
+			unit: "ns/call", numerator: percentile(took, permille), denominator: 1,
 		})
 	}
 	return values
+}
+
+// percentile returns what so many of a thousand of the sorted times do not exceed, in ns.
+func percentile(sorted []time.Duration, permille int) float64 {
+	return float64(sorted[(permille*len(sorted)+999)/1000-1])
 }

@@ -28,6 +28,18 @@
 //     belong to none, and in a queue that never saw a tenant (plain).
 //   - random_delete: the same while many are in flight and any of them is
 //     deleted, on a queue that has aged: every place in it was reused many times.
+//   - worker: what it costs package worker to receive, handle and delete each of many
+//     messages that wait in the queue, with as many handlers at a time as there are
+//     goroutines (and metrics, if so named), and as many goroutines to do the same in
+//     a loop of their own, ten at a time (bare_loop). The handler reads the body. The
+//     ratio is that of two turns side by side.
+//   - worker_latency: the time from Send until the handler of an idle worker, which
+//     waits in a long poll, is called; the median, and a percentile. The sender waits for
+//     the handler then. Beside it the same where a goroutine waits at a channel
+//     (chan_latency), and the ratio of the medians.
+//   - send: what a message costs that one of several producers sends, by SendBatch of
+//     ten in each of them, or through one Sender of package worker for all of them: by
+//     Add, or by Send, which returns when its message was sent.
 //   - memory: the growth of the heap by each queued message, without the bytes
 //     of its body, and how long one garbage collection takes then.
 //   - fifo_memory: the growth of the heap by each message group beside its
@@ -82,7 +94,7 @@
 // row says what a collection costs.
 //
 // With -quick only some of the rows are measured, in fewer rounds, which takes
-// less than a minute; the absent ones are named. With -json standard output is
+// about a minute; the absent ones are named. With -json standard output is
 // one JSON object. Progress goes to standard error.
 package main
 
@@ -99,7 +111,7 @@ import (
 func main() {
 	durable := flag.Bool("durable", false, "measure queues over files instead of queues in memory")
 	dir := flag.String("dir", ".", "with -durable, the folder to make a temporary folder in")
-	quick := flag.Bool("quick", false, "measure only some of the rows, within a minute")
+	quick := flag.Bool("quick", false, "measure only some of the rows, in about a minute")
 	asJSON := flag.Bool("json", false, "print one JSON object and no table")
 	flag.Parse()
 	if flag.NArg() > 0 {

@@ -25,6 +25,7 @@ var tinyPlan = plan{
 	queued: [...]int{1000, 2000},
 	groups: [...]int{1, 10, 200}, groupRounds: 2, groupBacklog: 100, blocked: 200, remembered: 1000,
 	tenants: 10, tenantsSeen: 100, tenantsHeld: 40,
+	handled: 500, handledTurns: 2, batched: 1000, handlers: [...]int{1, 2, 3}, producing: 3,
 	expiring: 1500, lead: 200 * time.Millisecond, sendFor: time.Millisecond,
 	polls: 10, pollFor: 20 * time.Millisecond, queues: 10,
 	producers: [...]int{1, 2, 3, 4}, diskFor: 10 * time.Millisecond, stored: 3000, unsaved: 2000, inGroups: 100,
@@ -34,6 +35,7 @@ var ratioNames = []string{
 	"lifecycle_batch10_over_chan", "lifecycle_batch1_over_chan", "backlog_1e7_over_1e3",
 	"allocs_per_lifecycle", "bytes_per_message", "idle_polls_core_share",
 	"fifo_1e6_groups_over_standard", "standard_ungrouped_over_plain",
+	"worker_over_bare_loop",
 	"sdk_12h_redrive_ms", "sqs_in_process_over_constants", "sqs_http_speed_of_constants",
 }
 

@@ -23,6 +23,12 @@ type plan struct {
 
 	tenants, tenantsSeen, tenantsHeld int // groups of a Standard queue, their messages, and those in flight
 
+	handled      int    // messages that workers handle in a turn
+	handledTurns int    // of theirs in a round
+	batched      int    // messages that producers send in a round
+	handlers     [3]int // goroutines that handle
+	producing    int    // goroutines that send
+
 	expiring int
 	lead     time.Duration // least time between the receives and their expiry
 	sendFor  time.Duration // how long Sends on an idle queue are measured
@@ -47,6 +53,7 @@ var fullPlan = plan{
 	queued: [...]int{1e6, 1e7},
 	groups: [...]int{1, 100, 1e6}, groupRounds: 5, groupBacklog: 1000, blocked: 1e6, remembered: 1e6,
 	tenants: 10, tenantsSeen: 1000, tenantsHeld: 100,
+	handled: 200_000, handledTurns: 3, batched: 200_000, handlers: [...]int{1, 4, 16}, producing: 16,
 	expiring: 1e6, lead: time.Second, sendFor: time.Second,
 	polls: 10_000, pollFor: 10 * time.Second, queues: 10_000,
 	producers: [...]int{1, 16, 128, 1024}, diskFor: time.Second,

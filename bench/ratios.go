@@ -110,6 +110,12 @@ func ratios(p plan, rs *results) (list []ratio) {
 	own("sdk_12h_redrive_ms", rs.find("", sdkRedriveName), "<=", 50)
 	own("sqs_in_process_over_constants", rs.find("", sqsName(false, 1)+"/ratio"), "<=", 1.15)
 	own("sqs_http_speed_of_constants", rs.find("", sqsName(true, 8)+"/ratio"), ">=", 0.85)
+	if r := rs.find("", workerName(p.handlers[1])+"/ratio"); r != nil {
+		add(ratio{
+			name: "worker_over_bare_loop", of: r.Name, Numerator: r.Numerator, Denominator: r.Denominator,
+			Unit: "ns/message", Goal: 1.5, sign: "<=",
+		})
+	}
 	own("idle_polls_core_share", rs.find("", idlePollsName(p)), "<", 0.01)
 	return list
 }

@@ -34,6 +34,9 @@ func table(p plan, small *ring, progress *progress) []group {
 		{"hot group", p.rounds, hotGroupEntries(p, small)},
 		{"fairness", p.rounds, tenantsEntries(p, small)},
 		{"random deletes", p.rounds, randomDeleteEntries(p, small, progress)},
+		{"worker", p.rounds, workerEntries(p, small)},
+		{"hand-off to who waits", p.rounds, handOffEntries(p, small)},
+		{"sender", p.rounds, senderEntries(p, small)},
 		{"expiry", p.slowRounds, expiryEntries(p, small)},
 		{"memory", p.slowRounds, memoryEntries(p, small)},
 		{"memory of FIFO queues", p.slowRounds, fifoMemoryEntries(p, small)},
@@ -183,6 +186,39 @@ func randomDeleteEntries(p plan, bodies *ring, progress *progress) (entries []en
 	return entries
 }
 
+func workerEntries(p plan, bodies *ring) (entries []entry) {
+	trial := func(goroutines int, metrics bool) *handled {
+		return &handled{metrics: metrics, goroutines: goroutines, messages: p.handled, turns: p.handledTurns, bodies: bodies}
+	}
+	for _, n := range p.handlers {
+		worker := trial(n, false)
+		entries = append(entries,
+			entry{name: workerName(n), quick: true, trial: worker},
+			entry{name: bareLoopName(n), quick: true, trial: bareLoops{beside: worker}})
+	}
+	n := p.handlers[1]
+	return append(entries, entry{name: workerName(n) + "/metrics=true", quick: true, trial: trial(n, true)})
+}
+
+func handOffEntries(p plan, bodies *ring) []entry {
+	channel := &handOff{bodies: bodies, duration: p.duration}
+	worker := &handOff{worker: true, bodies: bodies, duration: p.duration, beside: channel}
+	return []entry{
+		{name: "chan_latency/body=64", quick: true, trial: channel},
+		{name: "worker_latency/body=64", quick: true, trial: worker},
+	}
+}
+
+func senderEntries(p plan, bodies *ring) (entries []entry) {
+	for _, way := range sendingWays {
+		entries = append(entries, entry{
+			name: fmt.Sprintf("send/body=64/producers=%d/way=%s", p.producing, way.name), quick: true,
+			trial: &sending{send: way.send, producers: p.producing, messages: p.batched, bodies: bodies},
+		})
+	}
+	return entries
+}
+
 func expiryEntries(p plan, bodies *ring) []entry {
 	return []entry{{
 		name:  fmt.Sprintf("expiry/messages=%d", p.expiring),
@@ -251,6 +287,14 @@ func hotGroupName(blocked int) string { return fmt.Sprintf("hot_group/body=64/bl
 
 func tenantsName(p plan, groups, visible int) string {
 	return fmt.Sprintf("ungrouped/body=64/groups=%d/inflight=%d/visible=%d", groups, p.tenantsHeld, visible)
+}
+
+func workerName(goroutines int) string {
+	return fmt.Sprintf("worker/body=64/goroutines=%d", goroutines)
+}
+
+func bareLoopName(goroutines int) string {
+	return fmt.Sprintf("bare_loop/body=64/goroutines=%d", goroutines)
 }
 
 func groupMemoryName(groups int) string { return fmt.Sprintf("fifo_memory/groups=%d", groups) }

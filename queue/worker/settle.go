@@ -19,7 +19,11 @@ func (l *lease) finish(err error) {
 		}
 		p.o.Logger.Error("worker: "+panicked.Error(), "message", l.ds[l.at[0]].ID.String(), "stack", string(panicked.Stack))
 	}
-	errs := p.verdicts(err, len(l.at))
+	one := [...]error{err}
+	errs := one[:]
+	if p.handleBatch != nil {
+		errs = verdicts(err, len(l.at))
+	}
 	for n, i := range l.at {
 		if m := p.o.Metrics; m != nil {
 			m.running.Add(-1)
@@ -62,11 +66,11 @@ func (l *lease) finish(err error) {
 	l.at = l.at[:0]
 }
 
-// verdicts returns what a handler says of each of the n messages that it had.
-func (p *pool) verdicts(err error, n int) []error {
+// verdicts returns what a handler of batches says of each of the n messages that it had.
+func verdicts(err error, n int) []error {
 	errs := make([]error, n)
 	batch, some := err.(*queue.BatchError) // its own: one that it wraps is about something else
-	if some = some && p.handleBatch != nil; some {
+	if some {
 		for _, e := range batch.Entries {
 			if e.Index < 0 || e.Index >= n {
 				some = false // nobody can know what it means
