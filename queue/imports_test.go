@@ -47,7 +47,7 @@ var house = []room{
 	{name: "queue/sqsapi/awstest", imports: []string{"queue", "queue/broker", "queue/sqsapi"}, tests: []string{"queue/sqstest"}, own: true},
 	{name: "queue/conformance/wire", imports: []string{testify}, tests: []string{"queue/broker", "queue/sqsapi"}},
 	{name: "queue/conformance", imports: []string{"queue/conformance/wire"}, tests: []string{"queue", "queue/broker", "queue/sqsapi"}},
-	{name: "queue/worker", imports: []string{"queue"}, tests: []string{"standard", "fifo"}},
+	{name: "queue/worker", imports: []string{"queue"}, tests: []string{"standard", "fifo", "queue/filestore", "queue/sqstest", "queue/queuetest"}},
 	{name: "queue/payload", imports: []string{"queue"}, tests: []string{"standard", "fifo", "queue/filestore"}},
 	{name: "queue/sqstest", imports: []string{"queue", "queue/internal/bubble", "queue/broker", "queue/sqsapi"}, tests: []string{"standard", "fifo"}},
 	{name: "queue/queuetest", imports: []string{"queue", testify}, tests: []string{"standard", "fifo"}},

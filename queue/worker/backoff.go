@@ -12,8 +12,8 @@ import (
 // messages that failed together don't come back together. A gap is never shorter than
 // the one before it, until Max bounds them.
 type Backoff struct {
-	Min time.Duration // after the first receive, at most. Zero means one second
-	Max time.Duration // zero means 15 minutes
+	Min time.Duration // after the first receive, at most. Zero means one second, queue.None none
+	Max time.Duration // zero means 15 minutes, queue.None none at all
 
 	// Seed decides about the random part. Zero means another one in each Run.
 	Seed uint64

@@ -63,7 +63,6 @@ const (
 	done                  // it is to be deleted
 	settling              // it is being deleted, or given back
 	lost                  // it may be visible; its handler runs
-	failing               // it is being given back, and with it those of its FIFO group
 	deleted
 	over // in any other way
 )
@@ -191,7 +190,7 @@ func (l *lease) run() {
 
 // begin chooses what is handled next, and reports whether there is anything.
 func (l *lease) begin() bool {
-	if l.p.stopping.Load() {
+	if l.p.receiving.Err() != nil {
 		l.returnWaiting()
 	}
 	for {

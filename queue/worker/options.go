@@ -76,6 +76,9 @@ func (o Options) filled(q queue.Queue) (Options, error) {
 	if o.MaxHold > 0 {
 		o.VisibilityTimeout = min(o.VisibilityTimeout, o.MaxHold)
 	}
+	if err := o.check(); err != nil { // what filled would hide
+		return o, err
+	}
 	o.Backoff = o.Backoff.filled()
 	return o, o.check()
 }
@@ -100,7 +103,7 @@ func (o *Options) check() error {
 			return invalid(d.name, d.value, time.Duration(0), nil)
 		}
 	}
-	if o.Backoff.Max < o.Backoff.Min {
+	if o.Backoff.Max > 0 && o.Backoff.Max < o.Backoff.Min {
 		return invalid("Backoff.Max", o.Backoff.Max, o.Backoff.Min, nil)
 	}
 	return nil

@@ -32,7 +32,7 @@ type BatchHandler func(ctx context.Context, ds []queue.Delivery) error
 //
 // After ctx has ended Run stops as the package comment tells and returns nil, or a
 // [*StuckError] if handlers still run when the grace is over: they are the only thing
-// that outlives it. It returns earlier, after the same stop, with the error of a queue that
+// that outlives it, and Trace and Logger are told when they return. It returns earlier, after the same stop, with the error of a queue that
 // has ended ([queue.ErrClosed], [queue.ErrQueueDeleted], [queue.ErrStoreFailed]) or that
 // refuses its parameters, such as a [*queue.LimitError]. Other errors pass: it logs them
 // and tries again after a pause.

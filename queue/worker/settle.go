@@ -41,7 +41,7 @@ func (l *lease) finish(err error) {
 		case errs[n] == nil && !gone:
 			h.state = done
 		default:
-			h.state = failing // it isn't extended any more, but its group waits
+			h.state = over // it isn't extended any more; see claim for its group
 		}
 		l.mu.Unlock()
 		switch {
@@ -49,15 +49,7 @@ func (l *lease) finish(err error) {
 			p.finished(&l.ds[i], LeaseLost, errs[n], took)
 		case errs[n] != nil:
 			l.fail(i, errs[n], took)
-		default:
-			continue
 		}
-		if d := &l.ds[i]; d.Sequence != 0 && p.handle != nil {
-			l.returnWaitingOf(d.GroupID)
-		}
-		l.mu.Lock()
-		h.state = over
-		l.mu.Unlock()
 	}
 	if d := &l.ds[l.at[0]]; d.Sequence != 0 && p.handle != nil && l.groupWaits(d.GroupID) {
 		l.deleteDone(time.Now()) // before the next one of the group is begun
