@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/restantemq/restante/queue"
@@ -16,8 +17,9 @@ type call struct {
 	about   subject
 	began   time.Time
 	faults  Faults
-	outcome draw // of the whole call; n is zero if no fault makes it fail
-	foreign bool // it came from another bubble than the kit's
+	outcome draw        // of the whole call; n is zero if no fault makes it fail
+	held    atomic.Bool // it is slow, and has not begun yet
+	foreign bool        // it came from another bubble than the kit's
 }
 
 // A subject is the message that a decision is about.
@@ -85,6 +87,8 @@ func (c *call) slow(ctx context.Context) error {
 	}
 	by = min(part(by, r), by)
 	c.happened(Slowed, c.about, r, by)
+	c.held.Store(true)
+	defer c.held.Store(false)
 	timer := time.NewTimer(by)
 	defer timer.Stop()
 	select {

@@ -26,6 +26,13 @@ func (cs *calls) remove(c *call) {
 	cs.running = slices.DeleteFunc(cs.running, func(other *call) bool { return other == c })
 }
 
+// held reports whether the kit holds a call of some queue back, or, if q is nil, of any.
+func (cs *calls) held(q *Queue) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return slices.ContainsFunc(cs.running, func(c *call) bool { return (q == nil || c.q == q) && c.held.Load() })
+}
+
 // now returns the calls that are running.
 func (cs *calls) now() []*call {
 	cs.mu.Lock()

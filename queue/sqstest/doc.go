@@ -6,7 +6,7 @@
 //			k := sqstest.New(t, sqstest.Options{Faults: sqstest.Realistic()})
 //			jobs := k.Create("jobs", queue.Config{})
 //			go consume(t.Context(), jobs) // the code under test
-//			jobs.Send(t.Context(), queue.Message{Body: "one"})
+//			jobs.Unwrap().Send(t.Context(), queue.Message{Body: "one"}) // by the test, without faults
 //			jobs.ExpectDrained(time.Hour)
 //			jobs.ExpectDeleted("one")
 //		})
@@ -25,7 +25,8 @@
 // What Kit.Create returns is a queue.Queue. Kit.HTTPClient is the HTTP client for the
 // AWS SDK for Go, unmodified, without a socket; Kit.Handler serves clients in other
 // languages. All of them lead to the same queues, through the same faults, whereas
-// the queues of Kit.Broker never misbehave: they are the test's own hands.
+// Queue.Unwrap, and the queues of Kit.Broker, never misbehave: they are the test's own
+// hands. Faults happen to calls about messages, not to those about queues.
 //
 // # Time
 //

@@ -2,6 +2,8 @@ package sqstest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/restantemq/restante/queue"
@@ -16,8 +18,9 @@ import (
 type Faults struct {
 	// Duplicate is of a delivery: the message is receivable again, at some time
 	// before the visibility timeout passes that its receiver was told. A receiver
-	// who extends the timeout before keeps the message. The duplicate counts as a
-	// receive; a message that is near its dead-letter queue has none.
+	// who extends the timeout before keeps the message. If the receiver deletes it
+	// before, the delete is late, as LateDelete says. The duplicate counts as a receive;
+	// a message that is near its dead-letter queue has none.
 	Duplicate float64
 
 	// Late is of a message that is sent without a delay: it becomes receivable up to
@@ -45,16 +48,16 @@ type Faults struct {
 	// there are more, but at least one.
 	Partial float64
 
-	// Throttle is of any call: it fails with queue.ErrThrottled and has had no effect. In
+	// Throttle is of any call about messages: it fails with queue.ErrThrottled and has had no effect. In
 	// a batch that is so of each entry, but of a FIFO queue's SendBatch as a whole; a
 	// batch of which nothing is left fails as a whole, too.
 	Throttle float64
 
-	// Lose is of any call: it takes effect, and then its answer is lost. From a Queue it
+	// Lose is of any call about messages: it takes effect, and then its answer is lost. From a Queue it
 	// fails with ErrLost; an SDK sees that the connection broke.
 	Lose float64
 
-	// Slow is of any call: it takes up to SlowBy before it begins. Zero SlowBy means
+	// Slow is of any call about messages: it takes up to SlowBy before it begins. Zero SlowBy means
 	// one second.
 	Slow   float64
 	SlowBy time.Duration
@@ -70,8 +73,31 @@ type Faults struct {
 	InARow int
 
 	// Calls are the methods of queue.Queue that Throttle, Lose and Slow happen to, such
-	// as "Delete". None means all.
+	// as "Delete", also where an SDK calls them otherwise. None means all.
 	Calls []string
+}
+
+var methods = []string{"Send", "SendBatch", "Receive", "Delete", "DeleteBatch", "ChangeVisibility", "ChangeVisibilityBatch"}
+
+// check returns what is wrong with f: a fault that can't happen shows nothing.
+func (f *Faults) check() error {
+	for name, chance := range map[string]float64{
+		"Duplicate": f.Duplicate, "Late": f.Late, "Shuffle": f.Shuffle, "Empty": f.Empty, "LateDelete": f.LateDelete, "Expired": f.Expired,
+		"Partial": f.Partial, "Throttle": f.Throttle, "Lose": f.Lose, "Slow": f.Slow,
+	} {
+		if !(chance >= 0 && chance <= 1) {
+			return fmt.Errorf("Faults.%s is %v: a chance is between 0 and 1", name, chance)
+		}
+	}
+	if f.SlowBy < 0 || f.Skew < 0 {
+		return fmt.Errorf("Faults.SlowBy is %v and Skew %v: neither may be negative", f.SlowBy, f.Skew)
+	}
+	for _, call := range f.Calls {
+		if !slices.Contains(methods, call) {
+			return fmt.Errorf("Faults.Calls has %q: the calls are %s", call, strings.Join(methods, ", "))
+		}
+	}
+	return nil
 }
 
 func (f *Faults) inARow() int {

@@ -3,9 +3,11 @@ package sqstest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,6 +77,10 @@ func New(t testing.TB, o Options) *Kit {
 		record: newRecord(), settling: make(chan struct{}, 1),
 		faults: o.Faults, queues: make(map[*broker.Queue]*Queue),
 	}
+	k.checked(o.Faults)
+	if o.Patience < 0 {
+		t.Fatalf("sqstest: Options.Patience is %v: it must not be negative", o.Patience)
+	}
 	if seed, set := seedGiven(t); set {
 		k.seed = seed
 	}
@@ -124,7 +130,6 @@ func seedGiven(t testing.TB) (seed uint64, set bool) {
 
 // end closes the kit at the end of its test.
 func (k *Kit) end() {
-	k.t.Helper()
 	if bubble.Current() != k.bubble {
 		k.t.Errorf("%v", errElsewhere)
 		return
@@ -132,7 +137,10 @@ func (k *Kit) end() {
 	if running := k.left(); running != "" {
 		k.t.Errorf("sqstest: calls are still running at the end of the test; stop what makes them, with t.Context() say:\n%s", running)
 	}
-	if k.t.Failed() {
+	switch {
+	case panicking(): // the log of the test may never be shown
+		fmt.Fprintf(os.Stderr, "sqstest: %s panics\n%s", k.t.Name(), cut(k.Transcript()))
+	case k.t.Failed():
 		k.t.Logf("%s", cut(k.Transcript()))
 	}
 	k.later.stop()
@@ -143,6 +151,22 @@ func (k *Kit) end() {
 	k.ended.Store(true)
 	if k.bubble != "" {
 		time.Sleep(time.Minute) // who makes a pause between two calls sees that it is over
+	}
+}
+
+// panicking reports whether the goroutine ends by a panic: testing has not marked the
+// test as failed yet.
+func panicking() bool {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if f.Function == "runtime.gopanic" {
+			return true
+		}
+		if !more {
+			return false
+		}
 	}
 }
 
@@ -189,7 +213,7 @@ var errElsewhere = errors.New("sqstest: this kit was made in another synctest bu
 // would hang and not say why.
 func (k *Kit) overcalled(name string) {
 	if k.ended.Load() && k.after.Add(1) > 10_000 {
-		panic("sqstest: a goroutine goes on calling " + name + " after the end of its test, and doesn't heed queue.ErrClosed; stop it, with t.Context() say")
+		panic("sqstest: a goroutine goes on calling " + name + " after the end of " + k.t.Name() + ", and doesn't heed queue.ErrClosed; stop it, with t.Context() say")
 	}
 }
 
@@ -263,9 +287,19 @@ func (k *Kit) Seed() uint64 { return k.seed }
 // Misbehave replaces the faults of all queues from now on that have none of their own;
 // the zero Faults end them. Deletes that are late take effect as they would have.
 func (k *Kit) Misbehave(f Faults) {
+	k.t.Helper()
+	k.checked(f)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults = f
+}
+
+// checked fails the test if there is something wrong with f.
+func (k *Kit) checked(f Faults) {
+	k.t.Helper()
+	if err := f.check(); err != nil {
+		k.t.Fatalf("sqstest: %v", err)
+	}
 }
 
 func (k *Kit) chances() Faults {

@@ -428,7 +428,7 @@ func TestToGoOnCallingAfterTheEndPanics(t *testing.T) {
 		tr := try(t, func(tr *trial) { jobs = sqstest.New(tr, sqstest.Options{}).Create("jobs", queue.Config{}) })
 		require.Empty(t, tr.errors)
 		n, ctx := 0, t.Context()
-		require.PanicsWithValue(t, "sqstest: a goroutine goes on calling Send after the end of its test, "+
+		require.PanicsWithValue(t, "sqstest: a goroutine goes on calling Send after the end of "+t.Name()+", "+
 			"and doesn't heed queue.ErrClosed; stop it, with t.Context() say", func() {
 			for ; n < 20_000; n++ {
 				if _, err := jobs.Send(ctx, queue.Message{Body: "x"}); !errors.Is(err, queue.ErrClosed) {

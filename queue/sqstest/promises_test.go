@@ -48,8 +48,8 @@ func TestQueuesWithFaultsDeliverAtLeastOnce(t *testing.T) {
 		seeds  int
 		short  int // how many of them with -short
 	}{
-		{"realistic", sqstest.Realistic(), 5, 2},
-		{"often", often(0.3), 1, 0},
+		{"realistic", sqstest.Realistic(), 60, 4},
+		{"often", often(0.3), 10, 1},
 	} {
 		if testing.Short() {
 			profile.seeds = profile.short

@@ -37,6 +37,7 @@ type issued struct {
 	position uint64
 	receives int
 	until    time.Time // the end of its visibility timeout
+	again    time.Time // when somebody else may have it before, zero if nobody may
 }
 
 var (
@@ -98,6 +99,8 @@ func (q *Queue) Close() error { return q.inner.Close() }
 // Misbehave replaces the faults of this queue from now on, whatever those of the kit
 // are; the zero Faults end them.
 func (q *Queue) Misbehave(f Faults) {
+	q.k.t.Helper()
+	q.k.checked(f)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.faults = &f
@@ -166,13 +169,22 @@ func (q *Queue) again(i *issued) bool {
 	return m != nil && m.late == nil && m.receives == i.receives && (letter.Target == nil || i.receives+1 < letter.MaxReceives)
 }
 
+// shared notes that somebody else may have the message from a time on.
+func (q *Queue) shared(r queue.Receipt, from time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := q.issued[r]; i != nil {
+		i.again = from
+	}
+}
+
 // settled forgets a receipt that has been used up, or, with another end of the
 // visibility timeout, changes what its receiver was told.
 func (q *Queue) settled(r queue.Receipt, until time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if i := q.issued[r]; i != nil && !until.IsZero() {
-		i.until = until
+		i.until, i.again = until, time.Time{}
 	} else {
 		delete(q.issued, r)
 	}

@@ -87,6 +87,7 @@ func (c *call) duplicate(ctx context.Context, d *queue.Delivery, i *issued) {
 	}
 	early := part(left-time.Millisecond, r)
 	if c.q.inner.ChangeVisibility(context.WithoutCancel(ctx), d.Receipt, left-early) == nil {
+		c.q.shared(d.Receipt, time.Now().Add(left-early))
 		c.happened(Duplicated, about, r, early)
 	}
 }

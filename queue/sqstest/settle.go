@@ -188,8 +188,11 @@ func (c *call) deleteLate(ctx context.Context, r queue.Receipt, i *issued) bool 
 		return false
 	}
 	d, hit := c.hit(DeletedLate, c.faults.LateDelete, i.subject())
-	if !hit {
+	if !hit && !time.Now().Before(i.again) {
 		return false
+	}
+	if d.n == 0 { // a duplicate is due: the receiver was quicker
+		d = c.q.k.decide.draw(question{c.q.Name(), i.name, DeletedLate, c.name})
 	}
 	q, ctx := c.q, context.WithoutCancel(ctx)
 	if q.inner.ChangeVisibility(ctx, r, part(againWithin, d)) != nil {

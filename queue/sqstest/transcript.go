@@ -168,7 +168,11 @@ func (l *Life) head() string {
 func told(e *queue.Event) string {
 	hidden := ""
 	if !e.Until.IsZero() {
-		hidden = fmt.Sprintf(", for %v", rounded(e.Until.Sub(e.At)))
+		d := rounded(e.Until.Sub(e.At))
+		if d%time.Second == time.Millisecond { // At is cut to milliseconds, Until is rounded up
+			d -= time.Millisecond
+		}
+		hidden = fmt.Sprintf(", for %v", d)
 	}
 	switch e.Step {
 	case queue.StepAccepted:

@@ -48,24 +48,25 @@ func (k *Kit) WaitFor(predicate func() bool) {
 }
 
 // WaitIdle waits until nothing is due: no message of any queue is pending, delayed or
-// in flight, and no delete is late. Messages may be visible, also because their consumer
+// in flight, no delete is late, and no call is held back by a fault. Messages may be visible, also because their consumer
 // makes a pause or is slow: what a consumer should empty, wait for with
 // [Queue.ExpectDrained]. It fails the test after Options.Patience.
 func (k *Kit) WaitIdle() {
 	k.t.Helper()
 	idle := func() bool {
-		return k.later.none() && k.every(func(s queue.Stats) bool { return s.Pending+s.Delayed+s.InFlight == 0 })
+		return k.later.none() && !k.calls.held(nil) && k.every(func(s queue.Stats) bool { return s.Pending+s.Delayed+s.InFlight == 0 })
 	}
 	if !k.wait(k.patience, idle) {
 		k.t.Fatalf("sqstest: messages are still delayed or in flight after %v", k.patience)
 	}
 }
 
-// RunUntilDrained waits until the queue has no message in any state, or until the limit
-// has passed, and reports which.
+// RunUntilDrained waits until the queue has no message in any state and no call of it is
+// held back by a fault, or until the limit has passed, and reports which. A queue to which
+// nothing was sent is drained.
 func (q *Queue) RunUntilDrained(limit time.Duration) bool {
 	q.k.t.Helper()
-	return q.k.wait(limit, func() bool { return left(q.Stats()) == 0 })
+	return q.k.wait(limit, func() bool { return left(q.Stats()) == 0 && !q.k.calls.held(q) })
 }
 
 // ExpectDrained waits until the queue has no message in any state, and fails the test,

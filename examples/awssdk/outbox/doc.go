@@ -19,14 +19,10 @@
 //
 // The second one fails, and says why (the SDK's pauses are random, so times differ):
 //
-//	group "alice" of orders.fifo was received in another order
+//	of group "alice" of orders.fifo other messages were received, or in another order
 //	...
-//	  #6 "{\"ID\":\"6\",\"Customer\":\"alice\",\"Item\":\"pot\"}", group "alice"
-//	                0s  sent
-//	  #7 "{\"ID\":\"6\",\"Customer\":\"alice\",\"Item\":\"pot\"}", group "alice"
-//	            4.201s  sent
-//	faults:
-//	                0s  orders.fifo: SendBatch: answer lost
-//	            1.592s  orders.fifo: SendBatch: answer lost
-//	            3.202s  orders.fifo: SendBatch: throttled
+//	  #4 `{"ID":"3","Customer":"alice","Item":"cup"}`, group "alice"
+//	            1.873s  sent
+//	  #6 `{"ID":"3","Customer":"alice","Item":"cup"}`, group "alice"
+//	            5.594s  sent
 package outbox

@@ -21,8 +21,8 @@
 //	  #3 "song 5m"
 //	                0s  sent
 //	              37ms  received (1), for 3m0s
-//	          2m0.037s  ! jobs: ChangeVisibility "song 5m": slow, by 1ms
-//	          2m0.038s  hidden, for 2m0s
-//	          4m0.038s  visible again, timed out
-//	          4m0.038s  received (2), for 3m0s
+//	          2m0.037s  ! jobs: ChangeVisibility "song 5m": slow, by 12ms
+//	          2m0.049s  hidden, for 2m0s
+//	          4m0.049s  visible again, timed out
+//	          4m0.049s  received (2), for 3m0s
 package consumer

@@ -20,12 +20,12 @@
 //	balances are map[alice:15 bob:1], want map[alice:0 bob:1]
 //	transcript with seed 16 (RESTANTE_SEED=16 repeats it), times since sqstest.New
 //	...
-//	  #3 "{\"ID\":\"a3\",\"Account\":\"alice\",\"Amount\":20}", group "alice"
-//	                3s  sent
-//	                3s  received (1), for 30s
-//	               33s  visible again, timed out
-//	               33s  received (2), for 30s
+//	  #3 `{"ID":"a3","Account":"alice","Amount":20}`, group "alice"
+//	                4s  sent
+//	                4s  received (1), for 30s
+//	               34s  visible again, timed out
+//	               34s  received (2), for 30s
 //	...
 //	faults:
-//	                3s  ["crash after the commit of" "a3"]: chosen
+//	                4s  crash after the commit of a3
 package fifo

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -15,12 +16,12 @@ var sdkRows = []Row{
 		q.take("b")
 	}},
 	{"22.1/url-as-endpoint", "A client may take scheme and host of the queue's URL for its endpoint: they are those of the request that asked for it.", Both, func(d *desk) {
-		for _, base := range []string{"http://localhost:1234", "http://queues.localhost", "https://sqs.us-east-1.amazonaws.com", "http://127.0.0.1:80"} {
+		for i, base := range []string{"http://localhost:1234", "http://queues.localhost", "https://sqs.us-east-1.amazonaws.com", "http://127.0.0.1:80"} {
 			q := d.at(base).queue("jobs")
 			require.Equal(d.t, base+"/000000000000/jobs", q.url)
 			require.Equal(d.t, object{"QueueUrl": q.url}, d.at(base).ok("GetQueueUrl", object{"QueueName": "jobs"}))
 			require.Equal(d.t, []string{q.url}, urlsOf(d.at(base).ok("ListQueues", nil)))
-			dead := d.at(base).queue("dead")
+			dead := d.at(base).queue("dead-" + strconv.Itoa(i)) // a deleted queue's name may rest
 			q.set("RedrivePolicy", dead.redrive(3))
 			require.Equal(d.t, []string{q.url}, urlsOf(dead.ok("ListDeadLetterSourceQueues", nil)))
 			d.at(base).ok("DeleteQueue", object{"QueueUrl": dead.url})
