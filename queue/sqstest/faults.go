@@ -86,15 +86,15 @@ func (f *Faults) check() error {
 		"Partial": f.Partial, "Throttle": f.Throttle, "Lose": f.Lose, "Slow": f.Slow,
 	} {
 		if !(chance >= 0 && chance <= 1) {
-			return fmt.Errorf("Faults.%s is %v: a chance is between 0 and 1", name, chance)
+			return fmt.Errorf("chance %s is %v: give one between 0 and 1", name, chance)
 		}
 	}
 	if f.SlowBy < 0 || f.Skew < 0 {
-		return fmt.Errorf("Faults.SlowBy is %v and Skew %v: neither may be negative", f.SlowBy, f.Skew)
+		return fmt.Errorf("faults have SlowBy %v and Skew %v: neither may be negative", f.SlowBy, f.Skew)
 	}
 	for _, call := range f.Calls {
 		if !slices.Contains(methods, call) {
-			return fmt.Errorf("Faults.Calls has %q: the calls are %s", call, strings.Join(methods, ", "))
+			return fmt.Errorf("faults are of calls %q: there are only %s", call, strings.Join(methods, ", "))
 		}
 	}
 	return nil

@@ -105,7 +105,15 @@ func (p *pool) look() {
 // lease needs attention again, the zero time if it doesn't.
 func (l *lease) look(now time.Time, due []extension) (_ []extension, next time.Time) {
 	l.mu.Lock()
-	if l.ds == nil || l.closing && !l.odd.Load() {
+	if l.ds == nil {
+		l.mu.Unlock()
+		return due, next
+	}
+	if l.closing && !l.odd.Load() { // the queue takes its time to delete
+		if next = l.until; !now.Before(next) {
+			next = time.Time{}
+			l.giveUp()
+		}
 		l.mu.Unlock()
 		return due, next
 	}
@@ -188,7 +196,7 @@ func (l *lease) handOver() (others []*lease) {
 		}
 		other := groups[d.GroupID]
 		if other == nil || !ordered {
-			other = newLease(l.p)
+			other = &lease{p: l.p} // nobody else knows it yet
 			other.until, other.end, other.received, other.seen = l.until, l.end, l.received, -1
 			other.odd.Store(true)
 			groups[d.GroupID] = other
@@ -199,6 +207,11 @@ func (l *lease) handOver() (others []*lease) {
 	}
 	if len(others) > 0 {
 		l.p.running.Add(len(others)) // not from zero: this lease's goroutine runs
+		l.p.mu.Lock()
+		for _, other := range others {
+			l.p.leases[other] = true
+		}
+		l.p.mu.Unlock()
 	}
 	return others
 }

@@ -71,7 +71,21 @@ func (p *pool) deleteItems(ctx context.Context, items []item) error {
 
 // settle makes a call about messages, and repeats it as retry does.
 func (p *pool) settle(call string, items []item, f func(ctx context.Context, items []item) error) []error {
-	return p.retry(call, items, f(p.settling, items), f)
+	return p.retry(call, items, p.attempt(items, f), f)
+}
+
+// attempt makes a call about messages, which ends when none of them is hidden any more,
+// or at least within a second.
+func (p *pool) attempt(items []item, f func(ctx context.Context, items []item) error) error {
+	end := time.Now().Add(time.Second)
+	for n := range items {
+		if items[n].until.After(end) {
+			end = items[n].until
+		}
+	}
+	ctx, cancel := context.WithDeadline(p.settling, end)
+	defer cancel()
+	return f(ctx, items)
 }
 
 // retry repeats a call that has failed with err, after a growing pause, for those
@@ -98,7 +112,7 @@ func (p *pool) retry(call string, items []item, err error, f func(ctx context.Co
 		if pause(p.settling, wait); p.settling.Err() != nil {
 			return errs
 		}
-		err = f(p.settling, again)
+		err = p.attempt(again, f)
 		for n, e := range entryErrors(err, len(again)) {
 			errs[places[n]] = e
 		}

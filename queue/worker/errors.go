@@ -56,6 +56,16 @@ type PanicError struct {
 	Stack []byte // of the handler's goroutine
 }
 
+// text is Error for a value whose own methods may panic.
+func (e *PanicError) text() (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("handler panicked with a %T", e.Value)
+		}
+	}()
+	return e.Error()
+}
+
 // Error tells the value.
 func (e *PanicError) Error() string {
 	if e.Value == nil {

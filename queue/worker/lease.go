@@ -2,7 +2,7 @@ package worker
 
 import (
 	"context"
-	"runtime/debug"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,11 +35,14 @@ type lease struct {
 	seen     int64           // next, when the pool last looked
 	ctx      context.Context // of handlers
 	cancel   context.CancelCauseFunc
+	deletes  context.Context // of the deletion of all, which giveUp ends
+	giveUp   context.CancelFunc
 
 	// The rest belongs to the goroutine that handles.
 	memory   []queue.Delivery                // of receives
 	lent     bool                            // other leases have some of it
 	receipts [queue.MaxReceive]queue.Receipt // for a delete
+	rounds   int
 	began    time.Time
 	ended    time.Time
 	called   time.Time       // when the handler was called, or returned, if anybody asks
@@ -83,8 +86,9 @@ func (l *lease) forget() {
 	l.p.mu.Lock()
 	delete(l.p.leases, l)
 	l.p.mu.Unlock()
-	if l.cancel != nil {
-		l.cancel(context.Canceled)
+	l.renew()
+	if l.giveUp != nil {
+		l.giveUp()
 	}
 }
 
@@ -113,13 +117,28 @@ func (l *lease) take(ds []queue.Delivery, now time.Time) {
 	if ds[0].Sequence != 0 || l.p.handleBatch != nil {
 		l.itemize()
 	}
+	late := !now.Before(l.until)
+	if late { // the receive took longer than the visibility timeout
+		l.itemize()
+		for i := range l.held {
+			l.held[i].state = over
+		}
+	}
 	attention := l.plan(l.until)
 	l.mu.Unlock()
+	if late {
+		for i := range ds {
+			l.p.finished(&ds[i], LeaseLost, errLate, 0)
+		}
+		return
+	}
 	if len(ds) > 1 && l.p.handle != nil {
 		attention = l.began.Add(patience)
 	}
 	l.p.attend(l.began, attention)
 }
+
+var errLate = errors.New("the receive took longer than the visibility timeout")
 
 // itemize makes held, if it isn't there. The caller must hold l.mu.
 func (l *lease) itemize() {
@@ -155,21 +174,17 @@ func (l *lease) plan(until time.Time) time.Time {
 func (l *lease) run() {
 	p := l.p
 	if len(l.at) > 0 { // a handler has ended the goroutine
-		l.finish(&PanicError{})
+		l.finish(l.all(judge(&PanicError{})))
 	}
 	for l.begin() {
 		d := &l.ds[l.at[0]]
 		if p.watched() {
 			l.started()
 		}
-		var err error
 		if p.handleBatch != nil {
-			err = l.callBatch()
-		} else {
-			err = l.call(d)
-		}
-		if err != nil || l.odd.Load() || p.watched() {
-			l.finish(err)
+			l.finish(l.callBatch())
+		} else if v := l.call(d); v != nil || l.odd.Load() || p.watched() {
+			l.finish([]*verdict{v})
 		}
 		l.at = l.at[:0]
 	}
@@ -180,12 +195,26 @@ func (l *lease) run() {
 	l.mu.Lock()
 	l.ds, l.held, l.deleting, l.closing = nil, l.held[:0], false, false
 	l.odd.Store(false)
-	if now.Sub(l.began) > quick && l.cancel != nil {
+	l.times = l.times[:0]
+	l.rounds++
+	renew := now.Sub(l.began) > quick || l.rounds%renewal == 0
+	l.mu.Unlock()
+	if renew {
+		l.renew()
+	}
+}
+
+// renewal is after how many quick leases handlers get another context.
+const renewal = 64
+
+// renew ends the context of the handlers that have returned.
+func (l *lease) renew() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cancel != nil {
 		l.cancel(context.Canceled)
 		l.ctx, l.cancel = nil, nil
 	}
-	l.times = l.times[:0]
-	l.mu.Unlock()
 }
 
 // begin chooses what is handled next, and reports whether there is anything.
@@ -305,30 +334,6 @@ func (l *lease) alone() {
 		l.mu.Lock()
 	}
 	l.mu.Unlock()
-}
-
-func (l *lease) call(d *queue.Delivery) (err error) {
-	defer caught(&err)
-	return l.p.handle(l.ctx, d)
-}
-
-func (l *lease) callBatch() (err error) {
-	ds := l.ds
-	if len(l.at) < len(ds) { // some were lost, or returned
-		ds = make([]queue.Delivery, 0, len(l.at))
-		for _, i := range l.at {
-			ds = append(ds, l.ds[i])
-		}
-	}
-	defer caught(&err)
-	return l.p.handleBatch(l.ctx, ds)
-}
-
-// caught makes an error of a panic.
-func caught(err *error) {
-	if v := recover(); v != nil {
-		*err = &PanicError{v, debug.Stack()}
-	}
 }
 
 // lose notes that a message is visible again, or gone. The caller must hold l.mu. It

@@ -37,14 +37,22 @@ type BatchHandler func(ctx context.Context, ds []queue.Delivery) error
 // refuses its parameters, such as a [*queue.LimitError]. Other errors pass: it logs them
 // and tries again after a pause.
 func Run(ctx context.Context, q queue.Queue, h Handler, o Options) error {
+	if h == nil {
+		return errNoHandler
+	}
 	return run(ctx, &pool{queue: q, handle: h}, o)
 }
 
 // RunBatch is Run for handlers that take several messages at once: as many as a receive
 // brings. They are of one FIFO group or several, in order within each.
 func RunBatch(ctx context.Context, q queue.Queue, h BatchHandler, o Options) error {
+	if h == nil {
+		return errNoHandler
+	}
 	return run(ctx, &pool{queue: q, handleBatch: h}, o)
 }
+
+var errNoHandler = &queue.LimitError{Parameter: "Handler", Reason: "required", Err: queue.ErrMissingParameter}
 
 // A pool is a Run while it runs.
 type pool struct {
@@ -72,6 +80,7 @@ type pool struct {
 	attendant attendant
 	attention atomic.Int64 // when it will look, in ns
 
+	hasty     int            // receives that ended early with nothing; whoever has the turn counts
 	returning sync.WaitGroup // of messages, when the pool stops
 
 	mu     sync.Mutex
@@ -86,8 +95,12 @@ func run(ctx context.Context, p *pool, o Options) error {
 		return err
 	}
 	if c, ok := queue.As[queue.Configurable](p.queue); ok {
-		p.unlimited = c.Config().Limits == queue.Unlimited
+		cfg := c.Config()
+		if p.unlimited = cfg.Limits == queue.Unlimited; cfg.Name != "" {
+			p.o.Logger = p.o.Logger.With("queue", cfg.Name)
+		}
 	}
+	p.o.Logger.Info("worker: started", "concurrency", p.o.Concurrency, "visibility", p.o.VisibilityTimeout)
 	p.receiving, p.stop = context.WithCancel(ctx)
 	defer p.stop()
 	detached := context.WithoutCancel(ctx)
@@ -213,6 +226,7 @@ func (p *pool) loop(l *lease, slot bool) {
 		}
 		if hungry {
 			l.ended = time.Time{}
+			l.renew()
 			hungry, slot = p.feed(l), l.ds != nil
 			continue
 		}
@@ -266,9 +280,17 @@ func (p *pool) feed(l *lease) (nothing bool) {
 		cancel()
 	}
 	p.mu.Unlock()
-	used := 0
+	used, began := 0, time.Now()
 	if ctx.Err() == nil {
 		used = p.receive(ctx, l, slots, p.o.Wait)
+	}
+	// A queue that doesn't wait though it is asked to must not be asked all the time.
+	if short := min(p.o.Wait, time.Second) - time.Since(began); used == 0 && short > 0 && ctx.Err() == nil {
+		if p.hasty++; p.hasty > 1 {
+			pause(ctx, short)
+		}
+	} else {
+		p.hasty = 0
 	}
 	for range slots - used {
 		<-p.slots

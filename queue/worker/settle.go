@@ -2,35 +2,30 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/restantemq/restante/queue"
 )
 
 // finish notes that a handler has returned, and settles what it has had unless that is
-// to be deleted with others.
-func (l *lease) finish(err error) {
+// to be deleted with others. It gets a verdict for each message, nil for success.
+func (l *lease) finish(verdicts []*verdict) {
 	p := l.p
 	took := l.stopwatch()
-	if panicked := (*PanicError)(nil); errors.As(err, &panicked) {
+	if v := verdicts[0]; v != nil && v.panicked != nil {
 		if p.o.Metrics != nil {
 			p.o.Metrics.panicked.Add(1)
 		}
-		p.o.Logger.Error("worker: "+panicked.Error(), "message", l.ds[l.at[0]].ID.String(), "stack", string(panicked.Stack))
-	}
-	one := [...]error{err}
-	errs := one[:]
-	if p.handleBatch != nil {
-		errs = verdicts(err, len(l.at))
+		p.o.Logger.Error("worker: "+v.text, "message", l.ds[l.at[0]].ID.String(), "stack", string(v.panicked.Stack))
 	}
 	for n, i := range l.at {
+		v := verdicts[n]
 		if m := p.o.Metrics; m != nil {
 			m.running.Add(-1)
 			m.inHandler.add(took)
 		}
 		l.note(i, took)
-		if errs[n] == nil && !l.odd.Load() {
+		if v == nil && !l.odd.Load() {
 			continue
 		}
 		l.mu.Lock()
@@ -38,7 +33,7 @@ func (l *lease) finish(err error) {
 		h := &l.held[i]
 		gone := h.state == lost
 		switch {
-		case errs[n] == nil && !gone:
+		case v == nil && !gone:
 			h.state = done
 		default:
 			h.state = over // it isn't extended any more; see claim for its group
@@ -46,9 +41,14 @@ func (l *lease) finish(err error) {
 		l.mu.Unlock()
 		switch {
 		case gone:
-			p.finished(&l.ds[i], LeaseLost, errs[n], took)
-		case errs[n] != nil:
-			l.fail(i, errs[n], took)
+			p.finished(&l.ds[i], LeaseLost, v.error(), took)
+		case v != nil:
+			l.fail(i, v, took)
+		default:
+			continue
+		}
+		if d := &l.ds[i]; d.Sequence != 0 && p.handle != nil {
+			l.returnWaitingOf(d.GroupID)
 		}
 	}
 	if d := &l.ds[l.at[0]]; d.Sequence != 0 && p.handle != nil && l.groupWaits(d.GroupID) {
@@ -57,31 +57,6 @@ func (l *lease) finish(err error) {
 	}
 	l.at = l.at[:0]
 }
-
-// verdicts returns what a handler of batches says of each of the n messages that it had.
-func verdicts(err error, n int) []error {
-	errs := make([]error, n)
-	batch, some := err.(*queue.BatchError) // its own: one that it wraps is about something else
-	if some {
-		for _, e := range batch.Entries {
-			if e.Index < 0 || e.Index >= n {
-				some = false // nobody can know what it means
-				break
-			}
-			if errs[e.Index] = e.Err; e.Err == nil {
-				errs[e.Index] = errNamed
-			}
-		}
-	}
-	if !some {
-		for i := range errs {
-			errs[i] = err
-		}
-	}
-	return errs
-}
-
-var errNamed = errors.New("named as failed, without an error")
 
 // stopwatch returns how long the handler took, if anybody asks.
 func (l *lease) stopwatch() time.Duration {
@@ -137,38 +112,36 @@ func (l *lease) groupWaits(group string) bool {
 	return false
 }
 
-// fail gives a message back whose handler has returned err.
-func (l *lease) fail(i int, err error, took time.Duration) {
+// fail gives a message back whose handler has failed.
+func (l *lease) fail(i int, v *verdict, took time.Duration) {
 	p, d := l.p, &l.ds[i]
 	outcome, after := Retried, time.Duration(0)
-	var retry *retryError
-	var dead *deadError
 	switch {
-	case context.Cause(p.handling) != nil: // whatever it returned, it was interrupted
-		outcome = Returned
-	case errors.As(err, &retry):
-		after = retry.after
-	case errors.As(err, &dead) && l.deadLetter(i, dead):
+	case v.retry:
+		after = v.after
+	case v.dead && l.deadLetter(i, v.reason):
 		outcome = DeadLettered
+	case context.Cause(p.handling) != nil: // it was interrupted
+		outcome = Returned
 	default:
 		after = p.o.Backoff.Delay(d.ID, d.ReceiveCount)
 	}
-	p.o.Logger.Warn("worker: handler failed", "message", d.ID.String(), "receives", d.ReceiveCount, "outcome", outcome.String(), "after", after, "error", err)
+	p.o.Logger.Warn("worker: handler failed", "message", d.ID.String(), "receives", d.ReceiveCount, "outcome", outcome.String(), "after", after, "error", v.text)
 	if outcome != DeadLettered {
 		l.alone() // an extension under way would come after it
 		p.giveBack([]item{l.item(i)}, p.within(l, after))
 	}
-	p.finished(d, outcome, err, took)
+	p.finished(d, outcome, v.error(), took)
 }
 
 // deadLetter moves a message to the dead-letter queue, and reports whether that worked.
-func (l *lease) deadLetter(i int, why error) bool {
+func (l *lease) deadLetter(i int, reason string) bool {
 	q, able := queue.As[queue.DeadLetterer](l.p.queue)
 	if !able {
 		return false
 	}
 	return l.p.settle("DeadLetter", []item{l.item(i)}, func(ctx context.Context, items []item) error {
-		return q.DeadLetter(ctx, items[0].d.Receipt, why.Error())
+		return q.DeadLetter(ctx, items[0].d.Receipt, reason)
 	}) == nil
 }
 
@@ -249,8 +222,12 @@ func (l *lease) close(now time.Time) {
 		return
 	}
 	l.deleting = true
+	if l.deletes == nil || l.deletes.Err() != nil {
+		l.deletes, l.giveUp = context.WithCancel(l.p.settling)
+	}
+	ctx := l.deletes
 	l.mu.Unlock()
-	err := l.p.delete(l.ds, l.receipts[:0])
+	err := l.p.delete(ctx, l.ds, l.receipts[:0])
 	if err == nil && !l.p.watched() {
 		return
 	}
@@ -320,12 +297,12 @@ func (l *lease) deleted(items []item, errs []error) {
 }
 
 // delete deletes messages, up to a batch; rs is memory for their receipts.
-func (p *pool) delete(ds []queue.Delivery, rs []queue.Receipt) error {
+func (p *pool) delete(ctx context.Context, ds []queue.Delivery, rs []queue.Receipt) error {
 	if len(ds) == 1 {
-		return p.queue.Delete(p.settling, ds[0].Receipt)
+		return p.queue.Delete(ctx, ds[0].Receipt)
 	}
 	for i := range ds {
 		rs = append(rs, ds[i].Receipt)
 	}
-	return p.queue.DeleteBatch(p.settling, rs)
+	return p.queue.DeleteBatch(ctx, rs)
 }

@@ -32,7 +32,7 @@ func TestStopOfAnIdleRunTakesNoTime(t *testing.T) {
 	bothKinds(t, func(t *testing.T, kind queue.Kind) {
 		q := open(t, kind, queue.Config{})
 		start := time.Now()
-		runFor(t, 7*time.Second, q, nil, worker.Options{})
+		runFor(t, 7*time.Second, q, func(context.Context, *queue.Delivery) error { return nil }, worker.Options{})
 		require.Equal(t, 7*time.Second, time.Since(start))
 		nothingRuns(t)
 		put(t, q, kind, "a")

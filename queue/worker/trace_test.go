@@ -150,9 +150,11 @@ func (w writer) Write(line []byte) (int, error) {
 func TestLoggerIsToldOfNoSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := records(t, func(context.Context, *queue.Delivery) error { return nil }, worker.Options{})
-		require.Len(t, all, 1, "the stop")
-		require.Equal(t, "INFO", all[0]["level"])
-		require.Contains(t, all[0]["msg"], "stopped")
+		require.Len(t, all, 2, "the start and the stop")
+		for i, word := range []string{"started", "stopped"} {
+			require.Equal(t, "INFO", all[i]["level"])
+			require.Contains(t, all[i]["msg"], word)
+		}
 	})
 }
 

@@ -712,8 +712,8 @@ var table = []Mutant{
 		Name: "worker-deletes-what-it-lost",
 		Rule: "A handler that succeeds after its lease was lost deletes nothing.",
 		File: "queue/worker/settle.go",
-		Old:  "\t\tcase errs[n] == nil && !gone:\n",
-		New:  "\t\tcase errs[n] == nil:\n\t\t\tgone = false\n",
+		Old:  "\t\tcase v == nil && !gone:\n",
+		New:  "\t\tcase v == nil:\n\t\t\tgone = false\n",
 		Test: []string{"./queue/worker", "-short"},
 	},
 	{
