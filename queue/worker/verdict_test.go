@@ -236,7 +236,7 @@ func TestGroupWaitsForWhatCouldNotBeDeleted(t *testing.T) {
 		runFor(t, time.Hour, &refusing{q, &refused}, func(_ context.Context, d *queue.Delivery) error {
 			handled = append(handled, d.Body)
 			return nil
-		}, worker.Options{Concurrency: 1})
+		}, worker.Options{Concurrency: 5})
 		require.Equal(t, []string{"0", "0", "1", "2"}, handled)
 	})
 }
