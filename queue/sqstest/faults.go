@@ -18,9 +18,9 @@ import (
 type Faults struct {
 	// Duplicate is of a delivery: the message is receivable again, at some time
 	// before the visibility timeout passes that its receiver was told. A receiver
-	// who extends the timeout before keeps the message. If the receiver deletes it
-	// before, the delete is late, as LateDelete says. The duplicate counts as a receive;
-	// a message that is near its dead-letter queue has none.
+	// who extends the timeout before keeps the message. If it is deleted before somebody
+	// else has received it, the delete is late, as LateDelete says. The duplicate counts
+	// as a receive; a message that is near its dead-letter queue has none.
 	Duplicate float64
 
 	// Late is of a message that is sent without a delay: it becomes receivable up to

@@ -188,10 +188,10 @@ func (c *call) deleteLate(ctx context.Context, r queue.Receipt, i *issued) bool 
 		return false
 	}
 	d, hit := c.hit(DeletedLate, c.faults.LateDelete, i.subject())
-	if !hit && !time.Now().Before(i.again) {
+	if !hit && i.again.IsZero() {
 		return false
 	}
-	if d.n == 0 { // a duplicate is due: the receiver was quicker
+	if d.n == 0 { // a duplicate is to come: this receiver was quicker than another
 		d = c.q.k.decide.draw(question{c.q.Name(), i.name, DeletedLate, c.name})
 	}
 	q, ctx := c.q, context.WithoutCancel(ctx)

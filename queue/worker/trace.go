@@ -13,8 +13,9 @@ type Trace struct {
 	Received func(n int)
 	// Started: a handler is called.
 	Started func(d *queue.Delivery)
-	// Finished: a handler has returned, and what becomes of its message was decided;
-	// or the message was returned without a handler.
+	// Finished: it is known what has become of a message: it was deleted, given back,
+	// moved or lost. Err is the handler's error, or why the lease was lost, and took how
+	// long the handler ran; zero if there was none.
 	Finished func(d *queue.Delivery, o Outcome, err error, took time.Duration)
 	// Extended: a message is hidden until then.
 	Extended func(d *queue.Delivery, until time.Time)
